@@ -1,0 +1,1 @@
+"""How Watchkeeper watches itself: logs, traces and metrics of its own."""

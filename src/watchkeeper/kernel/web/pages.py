@@ -1,0 +1,158 @@
+"""Server-rendered pages: one shell, each module's own templates, nothing that a browser has to be trusted with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+import watchkeeper
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.errors import Refusal
+from watchkeeper.kernel.web import formats
+from watchkeeper.kernel.web.access import Actor, Permission, current_actor, known_actor
+from watchkeeper.kernel.web.csrf import Csrf
+from watchkeeper.kernel.web.parts import Parts, clock_of, parts_of
+from watchkeeper.kernel.web.static import StaticFiles
+
+_SHELL = Path(__file__).parent / "templates" / "shell"
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One entry of the side bar; hidden from those who lack `permission`. `icon` is a name in shell/icons.html."""
+
+    label: str
+    href: str
+    icon: str
+    order: int = 100
+    permission: Permission | None = None
+    key: str | None = None  # pressed after g
+
+
+@dataclass(frozen=True)
+class Banner:
+    """One line above every page, for what everybody has to know now."""
+
+    level: Literal["info", "warning", "danger"]
+    text: str
+    href: str | None = None
+
+
+class BannerSource(Protocol):
+    """Something that may have to tell everybody something."""
+
+    def banners(self, actor: Actor) -> list[Banner]:
+        """The banners for this actor now; answered from memory, since every page asks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Banners:
+    """The part that lists all sources of banners."""
+
+    sources: Sequence[BannerSource] = ()
+
+
+class Pages:
+    """The template environment and the navigation of one app."""
+
+    def __init__(
+        self, templates: Mapping[str, Path], *, nav: Iterable[NavItem], static: StaticFiles, clock: Clock
+    ) -> None:
+        self.nav = tuple(sorted(nav, key=lambda item: (item.order, item.label)))
+        loaders = {name: FileSystemLoader(folder) for name, folder in templates.items()}
+        self.environment = Environment(
+            loader=PrefixLoader({"shell": FileSystemLoader(_SHELL), **loaders}),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.filters.update(formats.FILTERS)
+        self.environment.filters["when"] = _when_filter(clock)
+        self.environment.globals.update(static=static.url, version=watchkeeper.__version__)
+
+    def nav_for(self, actor: Actor | None) -> list[NavItem]:
+        """What this actor may open."""
+        if actor is None:
+            return []
+        return [item for item in self.nav if item.permission is None or actor.may(item.permission)]
+
+    def html(self, template: str, context: Mapping[str, Any]) -> str:
+        """The template's text."""
+        return self.environment.get_template(template).render(**context)
+
+
+def render(request: Request, template: str, /, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A whole page from `module/template.html`, which extends `shell/base.html`."""
+    parts = parts_of(request)
+    actor = known_actor(request)
+    csrf = parts[Csrf]
+    nonce = None if actor and actor.session_id else request.cookies.get(csrf.cookie) or secrets.token_urlsafe(24)
+    shell = _shell_context(request, parts, actor, _token(csrf, actor, nonce))
+    response = HTMLResponse(parts[Pages].html(template, {**shell, **context}), status_code=status)
+    response.headers["Cache-Control"] = "no-store"
+    if nonce is not None and request.cookies.get(csrf.cookie) != nonce:
+        response.set_cookie(csrf.cookie, nonce, httponly=True, secure=csrf.secure, samesite="lax", path="/")
+    return response
+
+
+def render_fragment(request: Request, template: str, /, **context: Any) -> str:
+    """A piece of a page, for htmx answers and server-sent events."""
+    parts = parts_of(request)
+    actor = known_actor(request)
+    token = _token(parts[Csrf], actor, request.cookies.get(parts[Csrf].cookie))
+    return parts[Pages].html(template, {**_shell_context(request, parts, actor, token), **context})
+
+
+async def render_refusal(request: Request, refusal: Refusal) -> Response:
+    """The page that a person gets for a refusal, with the way on."""
+    if known_actor(request) is None and refusal.status < 500:
+        try:
+            await current_actor(request)
+        except Refusal:
+            pass  # the page is about the first refusal; without an actor it merely has no side bar
+    response = render(request, "shell/refusal.html", status=refusal.status, refusal=refusal)
+    for name, value in refusal.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _shell_context(request: Request, parts: Parts, actor: Actor | None, token: str) -> dict[str, Any]:
+    now = clock_of(request).now()
+    sources = parts.find(Banners) or Banners()
+    return {
+        "request": request,
+        "path": request.url.path,
+        "actor": actor,
+        "nav": parts[Pages].nav_for(actor),
+        "csrf_token": token,
+        "now": now,
+        "banners": [banner for source in sources.sources for banner in source.banners(actor)] if actor else [],
+    }
+
+
+def _token(csrf: Csrf, actor: Actor | None, nonce: str | None) -> str:
+    if actor is not None and actor.session_id is not None:
+        return csrf.token(actor.session_id)
+    return csrf.anonymous_token(nonce) if nonce else ""
+
+
+def _when_filter(clock: Clock) -> Any:
+    @pass_context
+    def when(context: Context, value: datetime | int | None) -> Markup:
+        # Macros imported without context don't see the page's `now`.
+        now = context.get("now")
+        return formats.when(value, now if isinstance(now, datetime) else clock.now())
+
+    return when

@@ -1,0 +1,80 @@
+"""The console's own files: listed at the start, named by their content, cached for ever."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from watchkeeper.kernel.errors import NotFound
+from watchkeeper.kernel.web.access import Public
+from watchkeeper.kernel.web.problems import problem_response
+
+FOLDER = Path(__file__).parent / "static"
+_TEXT = (".js", ".css", ".svg", ".json", ".txt", ".webmanifest")
+_TYPES = {
+    ".js": "text/javascript",
+    ".woff2": "font/woff2",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+
+
+@dataclass
+class _Asset:
+    content: bytes
+    media_type: str
+    digest: str
+    compressed: bytes | None = field(default=None)
+
+
+class StaticFiles:
+    """ASGI app for `/static`: serves exactly the files that were there at the start."""
+
+    permission = Public("style sheets, scripts and fonts of the console hold nothing of anybody's")
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._assets = {
+            file.relative_to(folder).as_posix(): _read(file)
+            for file in sorted(folder.rglob("*"))
+            if file.is_file() and not file.name.startswith(".")
+        }
+
+    def url(self, name: str) -> str:
+        """The address of a file, which changes with its content; raises KeyError for a file that is not there."""
+        return f"/static/{self._assets[name].digest}/{name}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
+        digest, _, name = path.partition("/")
+        asset = self._assets.get(name)
+        if asset is None or asset.digest != digest or scope["method"] not in ("GET", "HEAD"):
+            await problem_response(NotFound("There is no such file."))(scope, receive, send)
+            return
+        await self._answer(asset, Headers(scope=scope))(scope, receive, send)
+
+    def _answer(self, asset: _Asset, headers: Headers) -> Response:
+        response = Response(media_type=asset.media_type)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        if asset.compressed is not None:
+            response.headers["Vary"] = "Accept-Encoding"
+        if asset.compressed is not None and "gzip" in headers.get("accept-encoding", ""):
+            response.headers["Content-Encoding"] = "gzip"
+            response.body = asset.compressed
+        else:
+            response.body = asset.content
+        response.headers["Content-Length"] = str(len(response.body))
+        return response
+
+
+def _read(file: Path) -> _Asset:
+    content = file.read_bytes()
+    media_type = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    compressed = gzip.compress(content, 6, mtime=0) if file.suffix in _TEXT and len(content) > 512 else None
+    return _Asset(content, media_type, sha256(content).hexdigest()[:12], compressed)

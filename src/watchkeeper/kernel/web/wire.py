@@ -1,0 +1,31 @@
+"""Base shapes for input: what Watchkeeper does not know, it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict
+
+
+class StrictModel(BaseModel):
+    """A frozen JSON body of ours; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class PageForm(StrictModel):
+    """A form of one of our pages: `form: Annotated[TheForm, Form()]`. Carries the token that `csrf_field()` wrote."""
+
+    csrf_token: str = ""
+
+
+def api_router(tag: str, *, prefix: str = "/api/v1") -> APIRouter:
+    """A router for JSON routes under `/api/v1`."""
+    return APIRouter(prefix=prefix, tags=[tag])
+
+
+def page_router(**options: Any) -> APIRouter:
+    """A router for pages; they are no part of the API's contract."""
+    return APIRouter(include_in_schema=False, default_response_class=HTMLResponse, **options)
