@@ -1,0 +1,99 @@
+"""The command `watchkeeper`. Commands import what they need when they run, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from watchkeeper import __version__
+from watchkeeper.app.console import DatabaseOption, DataOption, JsonOption, out, refusals_end_the_command
+
+cli = typer.Typer(
+    name="watchkeeper",
+    help="The operations side of a product, in one process.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+    add_completion=False,
+)
+token_cli = typer.Typer(help="API tokens.", no_args_is_help=True)
+cli.add_typer(token_cli, name="token")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with settings.", show_default=False, dir_okay=False)
+]
+
+
+def main() -> None:
+    """Entry point of the command."""
+    from watchkeeper.app import cli_ops, demo
+
+    demo.add_to(cli)
+    cli_ops.add_to(cli)
+    cli()
+
+
+def configuration_of(file: Path | None = None, **options: Any) -> Any:
+    """Settings from the environment, the file and these command-line options."""
+    from watchkeeper.app.configuration import load_configuration
+
+    return load_configuration(os.environ, file, **options)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"watchkeeper {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def watchkeeper(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The operations side of a product, in one process."""
+
+
+@cli.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (default: 8700; 0 picks a free one).")] = None,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Start Watchkeeper: console, API, intake and workers. Ends on Ctrl-C or SIGTERM."""
+    with refusals_end_the_command():
+        from watchkeeper.app.serve import serve
+
+        serve(configuration_of(config, host=host, port=port, data=data, database_url=database_url))
+
+
+@cli.command()
+def migrate(
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+    config: ConfigOption = None,
+    phase: Annotated[str, typer.Option(help="Which migrations: pre, post or all.")] = "all",
+    check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit 1 if anything is.")] = False,
+) -> None:
+    """Bring the database to this version's schema. `up` does it too; this does it ahead of a rolling upgrade."""
+    with refusals_end_the_command():
+        from watchkeeper.app.migrate import run_migrations
+
+        run_migrations(configuration_of(config, data=data, database_url=database_url), phase=phase, check=check)
+
+
+@cli.command()
+def doctor(
+    data: DataOption = None, database_url: DatabaseOption = None, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Look for anything that breaks a promise: library versions, settings, disk, clock, database."""
+    with refusals_end_the_command():
+        from watchkeeper.app.doctor import examine, show
+
+        healthy = show(examine(configuration_of(config, data=data, database_url=database_url)), as_json=json)
+    raise typer.Exit(0 if healthy else 1)

@@ -1,0 +1,41 @@
+"""All settings of one Watchkeeper, read once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource
+from watchkeeper.kernel.web.settings import WebSettings
+from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.telemetry.settings import TelemetrySettings
+
+GROUPS: tuple[type[SettingsGroup], ...] = (ServerSettings, WebSettings, IdentitySettings, TelemetrySettings)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings of every part, checked."""
+
+    server: ServerSettings
+    web: WebSettings
+    identity: IdentitySettings
+    telemetry: TelemetrySettings
+
+    def groups(self) -> tuple[SettingsGroup, ...]:
+        return (self.server, self.web, self.identity, self.telemetry)
+
+
+def load_configuration(environ: Mapping[str, str], file: Path | None = None, **options: Any) -> Configuration:
+    """Read environment, file and command-line `options` (which win). Raises SettingsInvalid with a line per mistake."""
+    source = SettingsSource(environ, file)
+    configuration = Configuration(
+        server=source.load(ServerSettings, **options),
+        web=source.load(WebSettings),
+        identity=source.load(IdentitySettings),
+        telemetry=source.load(TelemetrySettings),
+    )
+    source.refuse_unknown()
+    return configuration

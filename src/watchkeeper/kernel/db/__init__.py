@@ -1,0 +1,1 @@
+"""State: one SQLite file with one writer, or PostgreSQL; the same code on both."""
