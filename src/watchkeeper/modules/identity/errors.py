@@ -1,0 +1,99 @@
+"""The refusals of identity."""
+
+from __future__ import annotations
+
+from watchkeeper.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
+
+
+class SignInRefused(Forbidden):
+    """One answer for an unknown e-mail and a wrong password, so that neither can be told from the other.
+
+    Not a 401: that would send a browser to the page it is on.
+    """
+
+    code = "identity.sign_in_refused"
+    title = "The e-mail or the password is not right"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail or the password is not right.")
+
+
+class SignInPaused(TooManyRequests):
+    code = "identity.sign_in_paused"
+    title = "Too many attempts"
+
+
+class BearerRefused(Unauthenticated):
+    """A bearer token that is malformed, unknown, expired or revoked; which one is not said."""
+
+    code = "identity.bearer_refused"
+    title = "The token is not valid"
+
+    def __init__(self) -> None:
+        super().__init__("The token is malformed, unknown, expired or revoked.")
+        self.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+
+
+class LinkDead(NotFound):
+    code = "identity.link_dead"
+    title = "This link no longer works"
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(f"This link was used already, has expired or was replaced by a newer one. {hint}")
+
+
+class SetupClosed(Conflict):
+    code = "identity.setup_closed"
+    title = "Watchkeeper is set up already"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else has just become the first person here. Ask them for access.")
+
+
+class WrongPassword(Invalid):
+    """The current password was asked for inside a session, and what came was another one."""
+
+    code = "identity.wrong_password"
+    title = "That is not your current password"
+
+    def __init__(self) -> None:
+        super().__init__("That is not your current password.")
+
+
+class PasswordRefused(Invalid):
+    code = "identity.password_refused"
+    title = "Choose another password"
+
+
+class PersonRefused(Invalid):
+    code = "identity.person_refused"
+    title = "The name or the e-mail is not valid"
+
+
+class PeopleOnly(Forbidden):
+    code = "identity.people_only"
+    title = "Only people have an account page"
+
+    def __init__(self) -> None:
+        super().__init__("This belongs to a person who signed in with a browser, not to a token.")
+
+
+class SessionNotFound(NotFound):
+    code = "identity.session_not_found"
+    title = "No such session"
+
+    def __init__(self) -> None:
+        super().__init__("You have no session with this id.")
+
+
+class TokenRefused(Invalid):
+    code = "identity.token_refused"
+    title = "The token can't be made like this"
+
+
+class TokenNotFound(NotFound):
+    code = "identity.token_not_found"
+    title = "No such token"
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"There is no token {token}.")

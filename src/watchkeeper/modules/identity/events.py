@@ -1,0 +1,150 @@
+"""The facts of identity. They hold ids only: no name, e-mail or address may enter the journal in clear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from watchkeeper.kernel.journal import Event, Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonCreated(Event):
+    kind: ClassVar[str] = "identity.person_created"
+    person: str
+    role: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"A person got an account with the role {data['role']}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(Event):
+    kind: ClassVar[str] = "identity.signed_in"
+    person: str
+    session: str
+    method: str
+
+    def subject(self) -> Subject:
+        return Subject("session", self.session)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"Signed in with a {_METHODS.get(data['method'], data['method'])}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInRefused(Event):
+    """`person` is None when nobody has the e-mail that was tried."""
+
+    kind: ClassVar[str] = "identity.sign_in_refused"
+    person: str | None
+    reason: str
+
+    def subject(self) -> Subject | None:
+        return Subject("person", self.person) if self.person else None
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        whose = "for an account" if data["person"] else "for an unknown e-mail"
+        return f"A sign-in {whose} was refused: {_REASONS.get(data['reason'], data['reason'])}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedOut(Event):
+    kind: ClassVar[str] = "identity.signed_out"
+    person: str
+    session: str
+
+    def subject(self) -> Subject:
+        return Subject("session", self.session)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "Signed out."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRevoked(Event):
+    kind: ClassVar[str] = "identity.session_revoked"
+    person: str
+    session: str
+    reason: str
+
+    def subject(self) -> Subject:
+        return Subject("session", self.session)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"A session was ended: {_REASONS.get(data['reason'], data['reason'])}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChanged(Event):
+    kind: ClassVar[str] = "identity.password_changed"
+    person: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "Changed the password; every other session of the account ended."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenCreated(Event):
+    kind: ClassVar[str] = "identity.token_created"
+    token: str
+    scopes: tuple[str, ...]
+    expires_at: str | None
+
+    def subject(self) -> Subject:
+        return Subject("token", self.token)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        until = f", valid until {data['expires_at'][:10]}" if data["expires_at"] else ", without an end"
+        return f"Made an API token for {' and '.join(data['scopes'])}{until}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRevoked(Event):
+    kind: ClassVar[str] = "identity.token_revoked"
+    token: str
+
+    def subject(self) -> Subject:
+        return Subject("token", self.token)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "Revoked an API token."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupLinkMade(Event):
+    kind: ClassVar[str] = "identity.setup_link_made"
+    link: str
+    expires_at: str
+
+    def subject(self) -> Subject:
+        return Subject("link", self.link)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "Made a one-time set-up link, because nobody has an account yet."
+
+
+_METHODS = {"password": "password", "setup": "set-up link", "link": "one-time link"}
+_REASONS = {
+    "wrong_password": "the password was wrong",
+    "paused": "too many attempts",
+    "by_person": "its owner ended it",
+    "password_changed": "the password was changed",
+    "replaced": "the same browser signed in again",
+}

@@ -1,0 +1,117 @@
+"""Signing in and changing a password: hashing happens between two transactions, never inside one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.errors import Complaint, Unavailable
+from watchkeeper.modules.identity import passwords
+from watchkeeper.modules.identity.errors import (
+    PasswordRefused,
+    PersonRefused,
+    SignInPaused,
+    SignInRefused,
+    WrongPassword,
+)
+from watchkeeper.modules.identity.hashing import Passwords, Verdict
+from watchkeeper.modules.identity.model import LONGEST_NAME, Attempt, Peer, SignedIn, clean_name, is_email
+from watchkeeper.modules.identity.service import Identity
+from watchkeeper.modules.identity.settings import IdentitySettings
+
+
+@dataclass(frozen=True)
+class FrontDesk:
+    """Where people come in. Each method owns its transactions."""
+
+    db: Database
+    clock: Clock
+    passwords: Passwords
+    settings: IdentitySettings
+
+    async def sign_in(self, email: str, password: str, peer: Peer, *, replaces: str | None = None) -> SignedIn:
+        """A new session. Raises SignInRefused or SignInPaused; `replaces` is the secret of the browser's old one."""
+        attempt = await self.db.write(lambda db: Identity(db, self.clock, self.settings).attempt(email, peer))
+        _require_no_wait(attempt)
+        person = attempt.person
+        verdict = await self._check(attempt, password, person.password_hash if person else None)
+        if not verdict.matches:
+            await self.db.write(lambda db: Identity(db, self.clock, self.settings).refuse(attempt))
+            raise SignInRefused
+        return await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).admit(
+                attempt, peer, rehashed=verdict.rehashed, replaces=replaces
+            )
+        )
+
+    async def set_up(self, secret: str, *, name: str, email: str, password: str, peer: Peer) -> SignedIn:
+        """The first person, signed in. Raises LinkDead, SetupClosed, PersonRefused or PasswordRefused."""
+        await self.db.ask(lambda db: Identity(db, self.clock, self.settings).require_setup_link(secret))
+        name, email = clean_name(name), email.strip()
+        _require_person(name, email)
+        _require_password(password, about=(name, email))
+        password_hash = await self.passwords.hash(password)
+        return await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).set_up(
+                secret, name=name, email=email, password_hash=password_hash, peer=peer
+            )
+        )
+
+    async def change_password(self, person_id: str, session_id: str, *, current: str, new: str) -> int:
+        """Answers how many other sessions ended. Raises WrongPassword, SignInPaused or PasswordRefused."""
+        attempt = await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).count_own_check(person_id, session_id)
+        )
+        _require_no_wait(attempt)
+        person = attempt.person
+        verdict = await self._check(attempt, current, person.password_hash if person else None)
+        if person is None or not verdict.matches:
+            raise WrongPassword
+        _require_password(new, about=(person.name, person.email or ""))
+        password_hash = await self.passwords.hash(new)
+
+        return await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).change_password(
+                person, session_id, password_hash, attempt
+            )
+        )
+
+    async def _check(self, attempt: Attempt, password: str, stored: str | None) -> Verdict:
+        try:
+            return await self.passwords.check(password, stored)
+        except Unavailable:
+            # Not looked at, so not counted: a crowd must not lock anybody out.
+            await self.db.write(lambda db: Identity(db, self.clock, self.settings).forgive_one(attempt))
+            raise
+
+
+def _require_no_wait(attempt: Attempt) -> None:
+    if attempt.wait > timedelta(0):
+        seconds = math.ceil(attempt.wait.total_seconds())
+        raise SignInPaused(f"Too many attempts. Try again {_in(seconds)}.", retry_after_seconds=seconds)
+
+
+def _in(seconds: int) -> str:
+    if seconds < 60:
+        return f"in {seconds} second{'s' if seconds > 1 else ''}"
+    minutes = math.ceil(seconds / 60)
+    return f"in {minutes} minute{'s' if minutes > 1 else ''}"
+
+
+def _require_person(name: str, email: str) -> None:
+    complaints = []
+    if not 1 <= len(name) <= LONGEST_NAME:
+        complaints.append(Complaint("name", f"Enter your name, up to {LONGEST_NAME} characters."))
+    if not is_email(email):
+        complaints.append(Complaint("email", "Enter an e-mail address such as alice@example.org."))
+    if complaints:
+        raise PersonRefused("The name or the e-mail is not valid.", complaints=complaints)
+
+
+def _require_password(password: str, *, about: tuple[str, ...]) -> None:
+    found = passwords.complaints(password, about=about)
+    if found:
+        raise PasswordRefused(found[0], complaints=[Complaint("password", one) for one in found])

@@ -1,0 +1,108 @@
+"""A person's own account: sessions and password."""
+
+# Annotations are kept as objects for FastAPI.
+from typing import Annotated
+
+from fastapi import Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from watchkeeper.kernel.errors import Refusal
+from watchkeeper.kernel.web.access import Actor
+from watchkeeper.kernel.web.pages import render
+from watchkeeper.kernel.web.wire import page_router
+from watchkeeper.modules.identity import store
+from watchkeeper.modules.identity.errors import PasswordRefused, SignInPaused, WrongPassword
+from watchkeeper.modules.identity.front_desk import FrontDesk
+from watchkeeper.modules.identity.pages import Db, Desk, Now, SecretForm, Somebody
+from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST
+from watchkeeper.modules.identity.permissions import own_session
+from watchkeeper.modules.identity.service import Identity
+
+router = page_router()
+
+_DONE = {
+    "password": "The password is changed. Every other session has ended.",
+    "ended": "The session has ended.",
+    "others": "Every other session has ended.",
+}
+
+
+class PasswordForm(SecretForm):
+    current: str = ""
+    new: str = ""
+    again: str = ""
+
+
+@router.get("/account")
+async def account_page(request: Request, who: Somebody, desk: Desk, done: str = "") -> Response:
+    """Who I am here, where I am signed in, my password."""
+    return await _account(request, who, desk, message=_DONE.get(done))
+
+
+@router.post("/account/password")
+async def change_password(
+    request: Request, who: Somebody, form: Annotated[PasswordForm, Form()], desk: Desk
+) -> Response:
+    """Change the password and end every other session."""
+    person_id, session_id = own_session(who)
+    if form.new != form.again:
+        return await _account(
+            request, who, desk, errors={"again": "The two new passwords are not the same."}, status=422
+        )
+    try:
+        await desk.change_password(person_id, session_id, current=form.current, new=form.new)
+    except (WrongPassword, SignInPaused, PasswordRefused) as refusal:
+        field = "new" if isinstance(refusal, PasswordRefused) else "current"
+        return await _account(
+            request, who, desk, errors={field: refusal.detail}, status=refusal.status, refusal=refusal
+        )
+    return RedirectResponse("/account?done=password", status_code=303)
+
+
+@router.post("/account/sessions/{session_id}/end")
+async def end_session(who: Somebody, session_id: str, db: Db, clock: Now, desk: Desk) -> Response:
+    """End one session of one's own."""
+    person_id, _ = own_session(who)
+    await db.write(lambda session: Identity(session, clock, desk.settings).end_session(person_id, session_id))
+    return RedirectResponse("/account?done=ended", status_code=303)
+
+
+@router.post("/account/sessions/end-others")
+async def end_others(who: Somebody, db: Db, clock: Now, desk: Desk) -> Response:
+    """End every session of one's own but this one."""
+    person_id, session_id = own_session(who)
+    await db.write(lambda session: Identity(session, clock, desk.settings).end_others(person_id, session_id))
+    return RedirectResponse("/account?done=others", status_code=303)
+
+
+async def _account(
+    request: Request,
+    who: Actor,
+    desk: FrontDesk,
+    *,
+    errors: dict[str, str] | None = None,
+    message: str | None = None,
+    status: int = 200,
+    refusal: Refusal | None = None,
+) -> Response:
+    person_id, session_id = own_session(who)
+    person, sessions = await desk.db.ask(
+        lambda session: (
+            store.person(session, person_id),
+            Identity(session, desk.clock, desk.settings).own_sessions(person_id),
+        )
+    )
+    response = render(
+        request,
+        "identity/account.html",
+        status=status,
+        person=person,
+        sessions=sessions,
+        this_session=session_id,
+        errors=errors or {},
+        message=message,
+        shortest=SHORTEST,
+        longest=LONGEST,
+    )
+    response.headers.update(refusal.headers if refusal else {})
+    return response

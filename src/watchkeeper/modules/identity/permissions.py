@@ -1,0 +1,16 @@
+"""What identity asks for."""
+
+from __future__ import annotations
+
+from watchkeeper.kernel.web.access import Actor, Permission, Scope
+from watchkeeper.modules.identity.errors import PeopleOnly
+
+USE_ACCOUNT = Permission("identity.use_account", Scope.READ)
+MANAGE_TOKENS = Permission("identity.manage_tokens", Scope.ADMIN)
+
+
+def own_session(who: Actor) -> tuple[str, str]:
+    """The ids of the person and the session of this actor. Raises PeopleOnly for tokens and the command line."""
+    if who.kind != "person" or who.session_id is None:
+        raise PeopleOnly
+    return who.id, who.session_id

@@ -1,0 +1,71 @@
+"""What other modules may ask of identity, and what `app` starts and wires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session as Database
+
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.modules.identity import store
+from watchkeeper.modules.identity.control import LOCAL
+from watchkeeper.modules.identity.model import Person
+from watchkeeper.modules.identity.service import NOBODY, Identity
+from watchkeeper.modules.identity.settings import IdentitySettings
+
+__all__ = [
+    "Person",
+    "PersonSummary",
+    "ensure_demo_person",
+    "ensure_setup_link",
+    "make_login_link",
+    "names",
+    "people",
+]
+
+
+@dataclass(frozen=True)
+class PersonSummary:
+    """A person as others may show and choose them."""
+
+    id: str
+    name: str
+
+
+def people(session: Database) -> list[PersonSummary]:
+    """Everybody with an account, by name."""
+    return [PersonSummary(person.id, person.name) for person in store.all_people(session)]
+
+
+def names(session: Database, ids: Iterable[str]) -> dict[str, str]:
+    """What to call each of these actors; every asked id is in the answer, an unknown one by itself."""
+    wanted = sorted(set(ids))
+    found = store.person_names(session, [one for one in wanted if one.startswith("per_")])
+    tokens = store.token_names(session, [one for one in wanted if one.startswith("tok_")])
+    found |= {token: f"{name} (token)" for token, name in tokens.items()}
+    return {one: found.get(one) or _name_of_machine(one) for one in wanted}
+
+
+def ensure_setup_link(session: Database, clock: Clock, settings: IdentitySettings) -> str | None:
+    """The secret for `/setup/{secret}`, made afresh at each start until the first person exists; then None."""
+    return Identity(session, clock, settings).ensure_setup_link()
+
+
+def ensure_demo_person(session: Database, clock: Clock, settings: IdentitySettings, *, name: str = "Demo") -> Person:
+    """An admin without a password, for `watchkeeper demo` only."""
+    return Identity(session, clock, settings).ensure_demo_person(name)
+
+
+def make_login_link(session: Database, clock: Clock, settings: IdentitySettings, person: Person) -> str:
+    """The secret for `/login/link/{secret}`, which signs this person in once."""
+    return Identity(session, clock, settings).make_login_link(person)
+
+
+def _name_of_machine(actor: str) -> str:
+    if actor == LOCAL.id:
+        return LOCAL.name
+    if actor == NOBODY:
+        return "Somebody not signed in"
+    kind, _, rest = actor.partition(":")
+    return f"Watchkeeper ({rest})" if kind == "system" and rest else actor

@@ -1,0 +1,299 @@
+"""All SQL of identity. Every function takes the caller's session and never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    CursorResult,
+    Executable,
+    Row,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session as Database
+
+from watchkeeper.kernel.web.access import Scope
+from watchkeeper.modules.identity.model import (
+    Link,
+    LinkPurpose,
+    Person,
+    Role,
+    Session,
+    Tally,
+    Token,
+    normalise_email,
+)
+from watchkeeper.modules.identity.tables import links, people, sessions, tallies, tokens
+
+_FOUNDER = "first"
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+def add_person(db: Database, person: Person, *, founder: bool) -> None:
+    """Raises IntegrityError when the e-mail is taken, or when there is a founder already."""
+    key = normalise_email(person.email) if person.email else None
+    row = {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email,
+        "email_key": key,
+        "role": person.role.value,
+        "password_hash": person.password_hash,
+        "founder": _FOUNDER if founder else None,
+        "created_at": person.created_at,
+    }
+    db.execute(insert(people).values(row))
+
+
+def has_founder(db: Database) -> bool:
+    return db.execute(select(people.c.id).where(people.c.founder == _FOUNDER)).first() is not None
+
+
+def has_people(db: Database) -> bool:
+    return db.execute(select(people.c.id).limit(1)).first() is not None
+
+
+def person(db: Database, person_id: str) -> Person | None:
+    return _person(db.execute(select(people).where(people.c.id == person_id)).first())
+
+
+def person_by_email(db: Database, email: str) -> Person | None:
+    return _person(db.execute(select(people).where(people.c.email_key == normalise_email(email))).first())
+
+
+def all_people(db: Database) -> list[Person]:
+    rows = db.execute(select(people).order_by(people.c.name, people.c.id))
+    return [found for row in rows if (found := _person(row))]
+
+
+def set_password_hash(db: Database, person_id: str, password_hash: str, *, instead_of: str | None) -> bool:
+    """False when another change came first: a rehash must never bring an old password back."""
+    same = people.c.password_hash == instead_of
+    statement = update(people).where(people.c.id == person_id, same).values(password_hash=password_hash)
+    return _changed(db, statement) == 1
+
+
+def person_names(db: Database, ids: Sequence[str]) -> dict[str, str]:
+    rows = db.execute(select(people.c.id, people.c.name).where(people.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def add_session(db: Database, session: Session, digest: str) -> None:
+    db.execute(
+        insert(sessions).values(
+            id=session.id,
+            digest=digest,
+            person_id=session.person_id,
+            created_at=session.created_at,
+            seen_at=session.seen_at,
+            device=session.device,
+            address=session.address,
+        )
+    )
+
+
+def session_by_digest(db: Database, digest: str) -> tuple[Session, Person] | None:
+    joined = (
+        select(sessions, people)
+        .join(people, people.c.id == sessions.c.person_id)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+    )
+    row = db.execute(joined.where(sessions.c.digest == digest)).first()
+    if row is None:
+        return None
+    fields = row._mapping
+    found = Session(**{name: fields[f"identity_sessions_{name}"] for name in _SESSION_FIELDS})
+    person_fields = {name: fields[f"identity_people_{name}"] for name in _PERSON_FIELDS}
+    return found, Person(**person_fields | {"role": Role(person_fields["role"])})
+
+
+def sessions_of(db: Database, person_id: str) -> list[Session]:
+    """Those that were not ended, newest use first; the caller judges which have expired."""
+    wanted = (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)
+    rows = db.execute(select(sessions).where(wanted).order_by(sessions.c.seen_at.desc(), sessions.c.id))
+    return [Session(**{name: row._mapping[name] for name in _SESSION_FIELDS}) for row in rows]
+
+
+def has_session_from(db: Database, person_id: str, address: str) -> bool:
+    wanted = (sessions.c.person_id == person_id) & (sessions.c.address == address)
+    return db.execute(select(sessions.c.id).where(wanted).limit(1)).first() is not None
+
+
+def end_session(db: Database, session_id: str, person_id: str, now: datetime) -> bool:
+    """False when the person has no such session, or it has ended already."""
+    open_one = (sessions.c.id == session_id) & (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)
+    return _changed(db, update(sessions).where(open_one).values(ended_at=now)) == 1
+
+
+def touch_session(db: Database, session_id: str, now: datetime) -> None:
+    # Never backwards, and never for an ended one: the write comes late, from behind the request.
+    open_one = (sessions.c.id == session_id) & sessions.c.ended_at.is_(None) & (sessions.c.seen_at < now)
+    db.execute(update(sessions).where(open_one).values(seen_at=now))
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+def add_link(db: Database, link: Link, digest: str, now: datetime) -> None:
+    db.execute(
+        insert(links).values(
+            id=link.id,
+            digest=digest,
+            purpose=link.purpose.value,
+            person_id=link.person_id,
+            created_at=now,
+            expires_at=link.expires_at,
+        )
+    )
+
+
+def link_by_digest(db: Database, digest: str, purpose: LinkPurpose) -> Link | None:
+    row = db.execute(select(links).where(links.c.digest == digest, links.c.purpose == purpose.value)).first()
+    if row is None:
+        return None
+    return Link(id=row.id, purpose=purpose, person_id=row.person_id, expires_at=row.expires_at, used_at=row.used_at)
+
+
+def use_link(db: Database, link_id: str, now: datetime) -> bool:
+    """True for exactly one caller: the condition is decided under the row's lock."""
+    return _changed(db, update(links).where(links.c.id == link_id, links.c.used_at.is_(None)).values(used_at=now)) == 1
+
+
+def drop_unused_links(db: Database, purpose: LinkPurpose) -> None:
+    db.execute(delete(links).where(links.c.purpose == purpose.value, links.c.used_at.is_(None)))
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+def add_token(db: Database, token: Token, digest: str) -> None:
+    db.execute(
+        insert(tokens).values(
+            id=token.id,
+            digest=digest,
+            name=token.name,
+            scopes=sorted(scope.value for scope in token.scopes),
+            created_by=token.created_by,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+        )
+    )
+
+
+def token(db: Database, token_id: str) -> Token | None:
+    row = db.execute(select(tokens).where(tokens.c.id == token_id)).first()
+    return _token(row) if row else None
+
+
+def token_by_digest(db: Database, digest: str) -> Token | None:
+    row = db.execute(select(tokens).where(tokens.c.digest == digest)).first()
+    return _token(row) if row else None
+
+
+def tokens_before(db: Database, limit: int, before: tuple[datetime, str] | None) -> list[Token]:
+    """Newest first; `before` is the place of the last one already seen."""
+    query = select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(or_(tokens.c.created_at < before[0], _same_instant_and_before(before)))
+    return [_token(row) for row in db.execute(query)]
+
+
+def _same_instant_and_before(before: tuple[datetime, str]) -> Any:
+    return (tokens.c.created_at == before[0]) & (tokens.c.id < before[1])
+
+
+def revoke_token(db: Database, token_id: str, now: datetime) -> bool:
+    """False when it was revoked before."""
+    open_one = (tokens.c.id == token_id) & tokens.c.revoked_at.is_(None)
+    return _changed(db, update(tokens).where(open_one).values(revoked_at=now)) == 1
+
+
+def touch_token(db: Database, token_id: str, now: datetime) -> None:
+    older = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < now)
+    db.execute(update(tokens).where(tokens.c.id == token_id, older).values(last_used_at=now))
+
+
+def token_names(db: Database, ids: Sequence[str]) -> dict[str, str]:
+    rows = db.execute(select(tokens.c.id, tokens.c.name).where(tokens.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+# --- tallies of failures ----------------------------------------------------------------------------------------------
+
+
+def lock_tally(db: Database, key: str, now: datetime) -> Tally | None:
+    """The tally under a lock that holds until the transaction ends; None when nothing was counted yet."""
+    row = {"key": key, "failures": 0, "since": now, "last": now}
+    # The row must exist before it can be locked: without it two first attempts at once would count as one.
+    maker = postgresql_insert if db.get_bind().dialect.name == "postgresql" else sqlite_insert
+    db.execute(maker(tallies).values(row).on_conflict_do_nothing())
+    found = db.execute(select(tallies).where(tallies.c.key == key).with_for_update()).one()
+    return Tally(found.failures, found.since, found.last) if found.failures else None
+
+
+def save_tally(db: Database, key: str, tally: Tally) -> None:
+    values = {"failures": tally.failures, "since": tally.since, "last": tally.last}
+    db.execute(update(tallies).where(tallies.c.key == key).values(values))
+
+
+def drop_tallies(db: Database, keys: Iterable[str]) -> None:
+    db.execute(delete(tallies).where(tallies.c.key.in_(list(keys))))
+
+
+def refund_tallies(db: Database, keys: Iterable[str]) -> None:
+    spent = tallies.c.key.in_(list(keys)) & (tallies.c.failures > 0)
+    db.execute(update(tallies).where(spent).values(failures=tallies.c.failures - 1))
+
+
+# --- clearing away ----------------------------------------------------------------------------------------------------
+
+
+def forget(db: Database, *, sessions_before: datetime, tallies_before: datetime) -> int:
+    """Delete what has been over for a while: sessions, links and tallies. Answers how many rows went."""
+    return (
+        _changed(db, delete(sessions).where(sessions.c.seen_at < sessions_before))
+        + _changed(db, delete(links).where(links.c.expires_at < sessions_before))
+        + _changed(db, delete(tallies).where(tallies.c.last < tallies_before))
+    )
+
+
+_SESSION_FIELDS = ("id", "person_id", "created_at", "seen_at", "ended_at", "device", "address")
+_PERSON_FIELDS = ("id", "name", "email", "role", "password_hash", "created_at")
+
+
+def _person(row: Row[Any] | None) -> Person | None:
+    if row is None:
+        return None
+    fields = {name: row._mapping[name] for name in _PERSON_FIELDS}
+    return Person(**fields | {"role": Role(fields["role"])})
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(
+        id=row.id,
+        name=row.name,
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _changed(db: Database, statement: Executable) -> int:
+    return cast("CursorResult[Any]", db.execute(statement)).rowcount

@@ -1,0 +1,83 @@
+"""The verbs of API tokens. None commits: the caller owns the transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session as Database
+
+from watchkeeper.kernel import journal
+from watchkeeper.kernel.clock import Clock, rfc3339
+from watchkeeper.kernel.errors import Complaint
+from watchkeeper.kernel.ids import is_id, new_id, new_secret
+from watchkeeper.kernel.web.access import Actor, Scope
+from watchkeeper.modules.identity import events, store
+from watchkeeper.modules.identity.errors import TokenNotFound, TokenRefused
+from watchkeeper.modules.identity.model import LONGEST_NAME, TOKEN_PREFIX, Token, clean_name, digest
+
+_SOURCES = {"person": "console", "local": "cli"}
+
+
+class Tokens:
+    """Verbs on API tokens, within one transaction."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._now = clock.now()
+
+    def create(
+        self, *, name: str, scopes: frozenset[Scope], expires_at: datetime | None, by: Actor
+    ) -> tuple[Token, str]:
+        """A new token and its secret, which is shown now and never again. Raises TokenRefused."""
+        name = clean_name(name)
+        self._require(name, scopes, expires_at)
+        secret = new_secret(TOKEN_PREFIX)
+        token = Token(
+            id=new_id("tok"),
+            name=name,
+            scopes=scopes,
+            created_by=by.id,
+            created_at=self._now,
+            expires_at=expires_at,
+            last_used_at=None,
+            revoked_at=None,
+        )
+        store.add_token(self._db, token, digest(secret))
+        fact = events.TokenCreated(
+            token=token.id,
+            scopes=tuple(sorted(scope.value for scope in scopes)),
+            expires_at=rfc3339(expires_at) if expires_at else None,
+        )
+        self._tell(fact, by)
+        return token, secret
+
+    def get(self, token_id: str) -> Token:
+        """Raises TokenNotFound."""
+        token = store.token(self._db, token_id) if is_id(token_id, "tok") else None
+        if token is None:
+            raise TokenNotFound(token_id)
+        return token
+
+    def revoke(self, token_id: str, *, by: Actor) -> Token:
+        """The token, dead from now on; revoking it again changes and tells nothing. Raises TokenNotFound."""
+        self.get(token_id)
+        if store.revoke_token(self._db, token_id, self._now):
+            self._tell(events.TokenRevoked(token=token_id), by)
+        return self.get(token_id)
+
+    def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[Token]:
+        return store.tokens_before(self._db, limit, before)
+
+    def _require(self, name: str, scopes: frozenset[Scope], expires_at: datetime | None) -> None:
+        complaints = []
+        if not 1 <= len(name) <= LONGEST_NAME:
+            complaints.append(Complaint("name", f"1 to {LONGEST_NAME} visible characters"))
+        if not scopes:
+            complaints.append(Complaint("scopes", "at least one of read, write, admin, intake"))
+        if expires_at is not None and expires_at <= self._now:
+            complaints.append(Complaint("expires_at", "an instant in the future"))
+        if complaints:
+            raise TokenRefused("The token can't be made like this.", complaints=complaints)
+
+    def _tell(self, event: journal.Event, by: Actor) -> None:
+        journal.append(self._db, event, by=by.id, source=_SOURCES.get(by.kind, "api"), at=self._now)

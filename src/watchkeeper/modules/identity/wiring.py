@@ -1,0 +1,45 @@
+"""What `app` needs to put identity into a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.settings import ServerSettings
+from watchkeeper.kernel.web.access import Authenticator
+from watchkeeper.kernel.web.pages import NavItem
+from watchkeeper.modules.identity import pages, pages_account, pages_tokens, routes
+from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
+from watchkeeper.modules.identity.control import ControlToken
+from watchkeeper.modules.identity.cookies import SessionCookie
+from watchkeeper.modules.identity.front_desk import FrontDesk
+from watchkeeper.modules.identity.hashing import Passwords
+from watchkeeper.modules.identity.permissions import MANAGE_TOKENS
+from watchkeeper.modules.identity.settings import IdentitySettings
+
+ROUTERS = (routes.router, pages.router, pages_account.router, pages_tokens.router)
+TEMPLATES = {"identity": Path(__file__).parent / "templates"}
+NAV = (NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),)
+
+
+def identity_parts(
+    db: Database,
+    clock: Clock,
+    settings: IdentitySettings,
+    server: ServerSettings,
+    *,
+    control: ControlToken | None,
+    passwords: Passwords | None = None,
+) -> dict[Any, Any]:
+    """The parts that identity's routes, and the kernel's `requires`, are handed."""
+    cookie = SessionCookie.for_base_url(server.base_url, settings.sessions.absolute)
+    authenticator = IdentityAuthenticator(db, clock, settings.sessions, cookie, control)
+    return {
+        Authenticator: authenticator,
+        IdentityAuthenticator: authenticator,
+        SessionCookie: cookie,
+        IdentitySettings: settings,
+        FrontDesk: FrontDesk(db, clock, passwords or Passwords(), settings),
+    }
