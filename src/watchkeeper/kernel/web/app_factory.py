@@ -37,17 +37,21 @@ def create_app(
     mounts: Mapping[str, ASGIApp] | None = None,
     nav: Iterable[NavItem] = (),
     templates: Mapping[str, Path] | None = None,
+    static: Mapping[str, Path] | None = None,
     body_limits: Mapping[str, int | None] | None = None,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The app. `mounts` maps path prefixes to ASGI apps that carry an attribute `permission`; `templates` maps a
-    module's name to its folder; `body_limits` maps path prefixes to a limit in bytes, None for a mount that counts
-    for itself."""
+    """The app.
+
+    `mounts` maps path prefixes to ASGI apps that carry an attribute `permission`; `templates` and `static` map a
+    module's name to its folder; `body_limits` maps path prefixes to a limit in bytes, None for a mount that counts for
+    itself.
+    """
     parts = parts if isinstance(parts, Parts) else Parts(parts)
-    static = StaticFiles()
+    files = StaticFiles(static)
     _add_what_every_app_has(parts)
-    parts.add(StaticFiles, static)
-    parts.add(Pages, Pages(templates or {}, nav=nav, static=static, clock=parts[SystemClock]))
+    parts.add(StaticFiles, files)
+    parts.add(Pages, Pages(templates or {}, nav=nav, static=files, clock=parts[SystemClock]))
     app = FastAPI(
         title="Watchkeeper",
         version=watchkeeper.__version__,
@@ -55,18 +59,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # RequestTelemetry does it, and knows what to skip
+        # RequestTelemetry does it, and knows what to skip.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
     add_problem_handlers(app)
     app.include_router(health.router)
     for router in routers:
         app.include_router(router)
-    app.mount("/static", static)
+    app.mount("/static", files)
     for prefix, mounted in (mounts or {}).items():
         app.mount(prefix, mounted)
     describe_api(app)
@@ -75,8 +76,8 @@ def create_app(
 
 
 def _add_what_every_app_has(parts: Parts) -> None:
-    settings = parts.find(ServerSettings) or ServerSettings()
-    web = parts.find(WebSettings) or WebSettings()
+    settings = parts.find(ServerSettings) or ServerSettings.model_validate({})
+    web = parts.find(WebSettings) or WebSettings.model_validate({})
     defaults: dict[Any, Callable[[], Any]] = {
         ServerSettings: lambda: settings,
         WebSettings: lambda: web,

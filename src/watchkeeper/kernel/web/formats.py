@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +13,9 @@ from watchkeeper.kernel.clock import from_unix_nano, require_utc
 
 _DURATION_STEPS = ((1_000, "ns"), (1_000_000, "µs"), (1_000_000_000, "ms"))
 _LONG_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_NO_TIME = Markup("&ndash;")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 def relative(instant: datetime, now: datetime) -> str:
@@ -31,7 +34,7 @@ def relative(instant: datetime, now: datetime) -> str:
 def when(value: datetime | int | None, now: datetime) -> Markup:
     """A `<time>` with a relative text that the page keeps fresh, and UTC on hover."""
     if value is None:
-        return Markup(NOTHING)
+        return _NO_TIME
     instant = _instant(value)
     return _time(instant, relative(instant, now), "relative")
 
@@ -39,7 +42,7 @@ def when(value: datetime | int | None, now: datetime) -> Markup:
 def clock_time(value: datetime | int | None) -> Markup:
     """A `<time>` with date and time to the second; the page turns it into the viewer's zone."""
     if value is None:
-        return Markup(NOTHING)
+        return _NO_TIME
     instant = _instant(value)
     return _time(instant, f"{instant:%Y-%m-%d %H:%M:%S} UTC", "clock")
 
@@ -50,7 +53,7 @@ def duration(value: float | timedelta | None) -> str:
         return NOTHING
     nanos = value.total_seconds() * 1e9 if isinstance(value, timedelta) else float(value)
     if nanos < 0:
-        return f"−{duration(-nanos)}"  # noqa: RUF001 (a real minus sign, as wide as the digits)
+        return f"\N{MINUS SIGN}{duration(-nanos)}"
     unit = 1
     for limit, name in _DURATION_STEPS:
         if nanos < limit:
@@ -131,7 +134,32 @@ def _pair(seconds: float, large: int, large_unit: str, small: int, small_unit: s
     return f"{whole} {large_unit} {rest // small} {small_unit}" if rest // small else f"{whole} {large_unit}"
 
 
+@dataclass(frozen=True)
+class SparkLine:
+    """One unbroken stretch of a sparkline, as the points of an SVG polyline and of the area under it."""
+
+    points: str
+    area: str
+
+
+def spark_lines(values: Sequence[float | None], width: int = 120, height: int = 28) -> list[SparkLine]:
+    """The stretches between gaps, scaled so that 0 is at the bottom and the highest value at the top."""
+    known = [value for value in values if value is not None]
+    highest = max(known, default=0) or 1
+    step = width / max(len(values) - 1, 1)
+    lines, stretch = [], list[tuple[float, float]]()
+    for index, value in enumerate([*values, None]):
+        if value is not None:
+            stretch.append((round(index * step, 1), round(height - 2 - (height - 4) * max(value, 0) / highest, 1)))
+        elif stretch:
+            points = " ".join(f"{x:g},{y:g}" for x, y in stretch)
+            lines.append(SparkLine(points, f"{stretch[0][0]:g},{height} {points} {stretch[-1][0]:g},{height}"))
+            stretch = []
+    return lines
+
+
 FILTERS: dict[str, Any] = {
+    "spark_lines": spark_lines,
     "clock_time": clock_time,
     "duration": duration,
     "number": number,

@@ -85,7 +85,7 @@ class HostGuard:
             host = Headers(scope=scope).get("host", "")
             if not self._is_ours(host):
                 refusal = Misdirected(
-                    "This server does not go by that host name. If it should, add the name to the setting web.allowed_hosts."
+                    "This server does not go by that host name. If it should, add it to the setting web.allowed_hosts."
                 )
                 await problem_response(refusal)(scope, receive, send)
                 return

@@ -93,7 +93,7 @@ async def own_metrics(
 
 def _open_to_all(request: Request) -> bool:
     parts = parts_of(request)
-    rule = (parts.find(WebSettings) or WebSettings()).metrics_public
+    rule = parts[WebSettings].metrics_public
     if rule == "auto":
-        return (parts.find(ServerSettings) or ServerSettings()).host in _LOOPBACK
+        return parts[ServerSettings].host in _LOOPBACK
     return rule == "always"

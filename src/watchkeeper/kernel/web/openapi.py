@@ -61,11 +61,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for method in stated.methods:
             operation = document["paths"].get(stated.path, {}).get(method.lower())
             if operation is not None:
-                _complete(operation, stated.permission)
+                _complete(operation, stated.path, stated.permission)
     return document
 
 
-def _complete(operation: dict[str, Any], permission: Permission | Public | None) -> None:
+def _complete(operation: dict[str, Any], path: str, permission: Permission | Public | None) -> None:
     possible = dict(_ALWAYS_POSSIBLE)
     if isinstance(permission, Permission):
         operation["x-permission"] = permission.name
@@ -76,7 +76,7 @@ def _complete(operation: dict[str, Any], permission: Permission | Public | None)
         operation["x-permission"] = "public"
         operation["security"] = []
     responses = operation.setdefault("responses", {})
-    if "{" in str(operation.get("x-path", "")):
+    if "{" in path:
         possible["404"] = "Not found"
     for status, meaning in possible.items():
         responses[status] = _problem_answer(meaning)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,6 +24,8 @@ from watchkeeper.kernel.web.parts import Parts, clock_of, parts_of
 from watchkeeper.kernel.web.static import StaticFiles
 
 _SHELL = Path(__file__).parent / "templates" / "shell"
+# Macros imported without context don't see the page's variables; filters and macros of the shell look here.
+_page: ContextVar[Mapping[str, Any]] = ContextVar("page", default={})  # noqa: B039 (never changed, only replaced)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class Pages:
             lstrip_blocks=True,
         )
         self.environment.filters.update(formats.FILTERS)
-        self.environment.filters["when"] = _when_filter(clock)
-        self.environment.globals.update(static=static.url, version=watchkeeper.__version__)
+        self.environment.filters["when"] = lambda value: formats.when(value, _page.get().get("now") or clock.now())
+        self.environment.globals.update(static=static.url, version=watchkeeper.__version__, page_value=_page_value)
 
     def nav_for(self, actor: Actor | None) -> list[NavItem]:
         """What this actor may open."""
@@ -90,7 +91,11 @@ class Pages:
 
     def html(self, template: str, context: Mapping[str, Any]) -> str:
         """The template's text."""
-        return self.environment.get_template(template).render(**context)
+        before = _page.set(context)
+        try:
+            return self.environment.get_template(template).render(**context)
+        finally:
+            _page.reset(before)
 
 
 def render(request: Request, template: str, /, *, status: int = 200, **context: Any) -> HTMLResponse:
@@ -118,10 +123,9 @@ def render_fragment(request: Request, template: str, /, **context: Any) -> str:
 async def render_refusal(request: Request, refusal: Refusal) -> Response:
     """The page that a person gets for a refusal, with the way on."""
     if known_actor(request) is None and refusal.status < 500:
-        try:
+        # The page is about the first refusal; without an actor it merely has no side bar.
+        with contextlib.suppress(Refusal):
             await current_actor(request)
-        except Refusal:
-            pass  # the page is about the first refusal; without an actor it merely has no side bar
     response = render(request, "shell/refusal.html", status=refusal.status, refusal=refusal)
     for name, value in refusal.headers.items():
         response.headers[name] = value
@@ -148,11 +152,5 @@ def _token(csrf: Csrf, actor: Actor | None, nonce: str | None) -> str:
     return csrf.anonymous_token(nonce) if nonce else ""
 
 
-def _when_filter(clock: Clock) -> Any:
-    @pass_context
-    def when(context: Context, value: datetime | int | None) -> Markup:
-        # Macros imported without context don't see the page's `now`.
-        now = context.get("now")
-        return formats.when(value, now if isinstance(now, datetime) else clock.now())
-
-    return when
+def _page_value(name: str) -> Any:
+    return _page.get()[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import orjson
 from fastapi import Query
@@ -56,7 +56,7 @@ def decode_cursor(text: str, shape: type[T]) -> T:
             raise ValueError("too long")
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         _refuse_huge_integers(orjson.loads(plain))
-        key: T = _adapter(shape).validate_json(plain, strict=True)
+        key: T = _adapter(cast(Any, shape)).validate_json(plain, strict=True)
         if encode_cursor(key) != text:
             raise ValueError("not in canonical form")
     except (ValueError, binascii.Error, ValidationError):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class MissingPart(LookupError):
+class MissingPartError(LookupError):
     """A route asked for a part that the app was not built with: a mistake in the wiring."""
 
 
@@ -29,11 +29,11 @@ class Parts(Mapping[Any, Any]):
 
     # A Protocol is no `type[T]` to mypy, but it is a callable that gives one.
     def __getitem__(self, cls: Callable[..., T]) -> T:
-        """The part registered under `cls`; raises MissingPart."""
+        """The part registered under `cls`; raises MissingPartError."""
         try:
             found: T = self._parts[cls]
         except KeyError:
-            raise MissingPart(f"this app was built without a {getattr(cls, '__name__', cls)}") from None
+            raise MissingPartError(f"this app was built without a {getattr(cls, '__name__', cls)}") from None
         return found
 
     def find(self, cls: Callable[..., T]) -> T | None:

@@ -126,21 +126,11 @@ async def refuse(request: Request, refusal: Refusal) -> Response:
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every refusal and every malformed request of the app as a problem."""
 
-    async def on_refusal(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refusal)
-        return await refuse(request, error)
+    async def answer(request: Request, error: Exception) -> Response:
+        return await refuse(request, _refusal_of(request, error))
 
-    async def on_invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return await refuse(request, refusal_of_validation(error.errors()))
-
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return await refuse(request, _refusal_of_http(request, error))
-
-    app.add_exception_handler(Refusal, on_refusal)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
+    for handled in (Refusal, RequestValidationError, HTTPException):
+        app.add_exception_handler(handled, answer)
 
 
 def refusal_of_validation(errors: Sequence[Any]) -> Refusal:
@@ -150,6 +140,18 @@ def refusal_of_validation(errors: Sequence[Any]) -> Refusal:
         return MalformedRequest("The body is not valid JSON.", complaints=complaints)
     named = ", ".join(complaint.where for complaint in complaints[:5])
     return Invalid(f"Not as expected: {named}.", complaints=complaints)
+
+
+def _refusal_of(request: Request, error: Exception) -> Refusal:
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return refusal_of_validation(error.errors())
+        case HTTPException():
+            return _refusal_of_http(request, error)
+        case _:
+            raise error
 
 
 def _refusal_of_http(request: Request, error: HTTPException) -> Refusal:
@@ -208,10 +210,11 @@ class CatchUnexpected:
             if started:
                 raise
             await (await refuse(Request(scope, receive), refusal))(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 (the outermost edge: whatever it is, the caller gets an answer)
+        except Exception as error:
+            # The outermost edge: whatever it is, the caller gets an answer.
             error_id = new_id("err")
             _log.error("unexpected error", error_id=error_id, path=scope["path"], exc_info=error)
             if started:
                 raise
-            refusal = Unexpected(f"Quote {error_id} when you report this.")
-            await (await refuse(Request(scope, receive), refusal))(scope, receive, send)
+            answer = await refuse(Request(scope, receive), Unexpected(f"Quote {error_id} when you report this."))
+            await answer(scope, receive, send)

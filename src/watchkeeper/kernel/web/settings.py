@@ -18,8 +18,8 @@ class WebSettings(SettingsGroup):
     allowed_hosts: str = Field(
         "",
         description="Further host names the console answers to, separated by commas; `*` for any. IP addresses, names "
-        "without a dot and the host of `base_url` always work. Others are refused, so that a page elsewhere can't reach "
-        "this server by pointing its own name here.",
+        "without a dot and the host of `base_url` always work. Others are refused, so that a page elsewhere can't "
+        "reach this server by pointing its own name here.",
     )
     trusted_proxies: str = Field(
         "",

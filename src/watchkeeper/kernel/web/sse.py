@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -116,8 +117,8 @@ async def _frames(
     source: AsyncIterator[ServerSentEvent], closing: asyncio.Event, heartbeat: float
 ) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    ended = asyncio.ensure_future(closing.wait())
-    upcoming: asyncio.Future[ServerSentEvent] = asyncio.ensure_future(anext(source))
+    ended: asyncio.Future[Any] = asyncio.ensure_future(closing.wait())
+    upcoming: asyncio.Future[Any] = asyncio.ensure_future(anext(source))
     try:
         while True:
             done, _ = await asyncio.wait({upcoming, ended}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import mimetypes
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +19,7 @@ from watchkeeper.kernel.web.access import Public
 from watchkeeper.kernel.web.problems import problem_response
 
 FOLDER = Path(__file__).parent / "static"
+_URL = re.compile(rb'url\("([a-z0-9/._-]+)"\)', re.IGNORECASE)
 _TEXT = (".js", ".css", ".svg", ".json", ".txt", ".webmanifest")
 _TYPES = {
     ".js": "text/javascript",
@@ -39,16 +42,27 @@ class StaticFiles:
 
     permission = Public("style sheets, scripts and fonts of the console hold nothing of anybody's")
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._assets = {
-            file.relative_to(folder).as_posix(): _read(file)
-            for file in sorted(folder.rglob("*"))
-            if file.is_file() and not file.name.startswith(".")
-        }
+    def __init__(self, folders: Mapping[str, Path] | None = None) -> None:
+        """`folders` maps a module's name to its own files, which are then called `module/file`."""
+        found = dict(_files(FOLDER, ""))
+        for module, folder in (folders or {}).items():
+            found.update(_files(folder, f"{module}/"))
+        self._assets: dict[str, _Asset] = {}
+        # Style sheets last: they name other files, and are served with those files' addresses.
+        for name, file in sorted(found.items(), key=lambda one: one[1].suffix == ".css"):
+            content = file.read_bytes()
+            self._assets[name] = _asset(name, self._with_addresses(content) if file.suffix == ".css" else content)
 
     def url(self, name: str) -> str:
         """The address of a file, which changes with its content; raises KeyError for a file that is not there."""
         return f"/static/{self._assets[name].digest}/{name}"
+
+    def _with_addresses(self, style: bytes) -> bytes:
+        def address(found: re.Match[bytes]) -> bytes:
+            name = found[1].decode()
+            return f'url("{self.url(name)}")'.encode() if name in self._assets else found[0]
+
+        return _URL.sub(address, style)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
@@ -73,8 +87,14 @@ class StaticFiles:
         return response
 
 
-def _read(file: Path) -> _Asset:
-    content = file.read_bytes()
-    media_type = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    compressed = gzip.compress(content, 6, mtime=0) if file.suffix in _TEXT and len(content) > 512 else None
+def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and not file.name.startswith("."):
+            yield prefix + file.relative_to(folder).as_posix(), file
+
+
+def _asset(name: str, content: bytes) -> _Asset:
+    suffix = Path(name).suffix
+    media_type = _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    compressed = gzip.compress(content, 6, mtime=0) if suffix in _TEXT and len(content) > 512 else None
     return _Asset(content, media_type, sha256(content).hexdigest()[:12], compressed)
