@@ -107,9 +107,15 @@ class Writer:
 
 def _attempt(session: Session, job: _Job) -> None:
     try:
-        with faults_as_refusals(), session.begin_nested():
-            job.result = job.verb(session)
-    except Exception as failure:  # handed to the caller; the others of the batch go on
-        job.failure = failure
-        if not session.in_transaction() or not session.is_active:
-            raise  # the engine gave up the whole transaction (a full disk does that), so nobody's change stands
+        with session.begin_nested():
+            try:
+                with faults_as_refusals():
+                    job.result = job.verb(session)
+            except Exception as failure:
+                job.failure = failure
+                raise
+    except Exception as failure:  # noqa: BLE001 (handed to the caller; the others of the batch go on)
+        job.failure = job.failure or failure
+        if failure is not job.failure:
+            # The savepoint is gone: the engine gave up the whole transaction, as a full disk makes it do.
+            raise job.failure from None

@@ -1,0 +1,17 @@
+"""Brings every table of every module onto the one MetaData."""
+
+from importlib import import_module
+
+from watchkeeper.kernel.db.metadata import metadata
+
+_OWNERS = (
+    "watchkeeper.kernel.db.shared_tables",
+    "watchkeeper.kernel.journal.tables",
+    "watchkeeper.kernel.work.tables",
+    "watchkeeper.modules.identity.tables",
+)
+
+for owner in _OWNERS:
+    import_module(owner)
+
+__all__ = ["metadata"]

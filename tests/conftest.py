@@ -1,0 +1,70 @@
+"""What every test can ask for: both databases, a clock that stands still, and that CI skips nothing."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresMissing, PostgresServer
+from watchkeeper.app import migrations
+from watchkeeper.kernel.clock import ManualClock
+from watchkeeper.kernel.db.database import Database, open_database
+from watchkeeper.kernel.db.migrations import Migrations
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SCRIPTS = Path(migrations.__file__).parent
+_numbers = itertools.count()
+
+
+def missing(what: str) -> None:
+    """Skip on a developer's machine; fail in CI, where a skip would hide a missing service."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Noon of a Monday."""
+    return ManualClock(NOON)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server with the migrated database `template_wk`, which each test's own is copied from."""
+    try:
+        server = PostgresServer()
+    except PostgresMissing as error:
+        missing(str(error))
+        return
+    server.execute("CREATE DATABASE template_wk")
+    database = open_database(server.url("template_wk"), Path())
+    Migrations(SCRIPTS).migrate(database.engine)
+    database.close()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """An empty, migrated database of this test's own."""
+    name = f"wk_{next(_numbers)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_wk")
+    return postgres.url(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """State, migrated and empty; each test runs on both engines."""
+    if request.param == "sqlite":
+        opened = open_database(None, tmp_path / "data")
+        Migrations(SCRIPTS).migrate(opened.engine)
+    else:
+        opened = open_database(request.getfixturevalue("postgres_url"), tmp_path)
+    yield opened
+    opened.close()
