@@ -1,4 +1,4 @@
-"""Listeners: what higher modules do when something happened below. At least once, in order, on one replica at a time."""
+"""Listeners: what higher modules do when something happened below. At least once, in order, one replica at a time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.db.upsert import insert_for
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.journal.model import Fact
 from watchkeeper.kernel.journal.store import FactFilter, head, read_facts
@@ -87,10 +88,9 @@ class Dispatcher:
         wanted = select(journal_receipts).where(journal_receipts.c.listener == listener.name)
         row = session.execute(wanted.with_for_update(skip_locked=True)).one_or_none()
         if row is None:
-            if session.execute(wanted).one_or_none() is None:
-                session.execute(insert(journal_receipts).values(listener=listener.name, seq=0, attempts=0))
-                return 0
-            return None
+            first = insert_for(session, journal_receipts).values(listener=listener.name, seq=0, attempts=0)
+            # None: the row is there, and another replica holds it.
+            return session.execute(first.on_conflict_do_nothing().returning(journal_receipts.c.seq)).scalar()
         if row.retry_at is not None and row.retry_at > self._clock.now():
             return None
         return int(row.seq)

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from watchkeeper.kernel.db.upsert import insert_for
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.work.model import State, Task
 from watchkeeper.kernel.work.tables import work
@@ -18,16 +17,8 @@ from watchkeeper.kernel.work.tables import work
 
 def enqueue(session: Session, *, kind: str, key: str, due_at: datetime, payload: Mapping[str, Any]) -> bool:
     """Write a row that becomes due at `due_at`; False when `key` is there already, whatever its state."""
-    dialect = session.get_bind().dialect.name
-    statement = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(work).values(
-        id=new_id("wrk"),
-        key=key,
-        kind=kind,
-        state=State.DUE,
-        due_at=due_at,
-        payload=dict(payload),
-        attempts=0,
-        token=0,
+    statement = insert_for(session, work).values(
+        id=new_id("wrk"), key=key, kind=kind, state=State.DUE, due_at=due_at, payload=dict(payload), attempts=0, token=0
     )
     added = session.execute(statement.on_conflict_do_nothing(index_elements=["key"]).returning(work.c.id)).scalar()
     return added is not None
@@ -93,7 +84,7 @@ def exists(session: Session, key: str) -> bool:
 def counts(session: Session) -> dict[str, int]:
     """Rows by state."""
     rows = session.execute(select(work.c.state, func.count()).group_by(work.c.state)).all()
-    return dict(rows)  # type: ignore[arg-type]
+    return dict(rows)
 
 
 def prune(session: Session, *, before: datetime) -> int:
