@@ -110,10 +110,17 @@
         width: this.plotHolder.clientWidth, height: Number(this.figure.dataset.height || 220),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false }, legend: { show: false }, padding: [8, 8, 0, 0],
         scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shorten(tick)) }],
+        axes: [{ ...axis, space: 64, size: 28, values: (_, ticks, __, ___, step) => ticks.map((tick) => this.tickText(tick, step)) }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shorten(tick)) }],
         series: [{}, ...lines],
         hooks: { draw: [(plot) => this.drawMarks(plot)], setCursor: [(plot) => this.showTip(plot)], setSelect: [(plot) => this.open(plot)], ready: [(plot) => this.makeClickable(plot)] },
       };
+    }
+
+    tickText(seconds, step) {
+      const at = new Date(seconds * 1000);
+      const midnight = at.getHours() === 0 && at.getMinutes() === 0;
+      if (step >= 86400 || midnight) return at.toLocaleDateString(undefined, { day: "numeric", month: "short" });
+      return at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined });
     }
 
     faded(colour) { return `${colour}1f`; }
