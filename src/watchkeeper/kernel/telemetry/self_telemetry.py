@@ -5,6 +5,7 @@ Nothing here waits for the callback on a request's path, and nothing that the ca
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,12 +16,7 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import (
-    MetricExporter,
-    MetricExportResult,
-    MetricsData,
-    PeriodicExportingMetricReader,
-)
+from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
@@ -53,7 +49,7 @@ class SelfTelemetry:
     def __init__(self, export: Export, *, delay_seconds: float = 2.0, metrics_seconds: float = 15.0) -> None:
         self._way_out = _WayOut(export)
         self._delay = delay_seconds * 1000
-        self._metrics_every = metrics_seconds * 1000
+        self._metrics_every = metrics_seconds
         self._stop: list[Callable[[], object]] = []
 
     def start(self) -> None:
@@ -66,14 +62,14 @@ class SelfTelemetry:
         lines.add_log_record_processor(
             BatchLogRecordProcessor(_Lines(self._way_out), self._delay, _BATCH, None, _QUEUE)
         )
-        reader = PeriodicExportingMetricReader(_Metrics(self._way_out), self._metrics_every)
-        metrics.add_reader(reader)
+        reader = _Metrics(self._way_out, self._metrics_every)
+        reader.begin()
         tracing.use_provider(spans)
         forget_sink = logs.add_sink(_LogSink(lines))
         self._stop = [
             forget_sink,
             lambda: tracing.use_provider(None),
-            lambda: metrics.remove_reader(reader),
+            reader.end,
             spans.shutdown,
             lines.shutdown,
         ]
@@ -125,20 +121,36 @@ class _Lines(LogRecordExporter):
         """Nothing to close."""
 
 
-class _Metrics(MetricExporter):
-    def __init__(self, out: _WayOut) -> None:
+class _Metrics(MetricReader):
+    """Collects every few seconds. The SDK's own periodic reader can't be taken away again without complaining."""
+
+    def __init__(self, out: _WayOut, every: float) -> None:
         super().__init__()
-        self._out = out
+        self._out, self._every = out, every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="own-metrics", daemon=True)
 
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:  # noqa: ARG002
-        taken = self._out.send("metrics", encode_metrics(metrics_data).SerializeToString())
-        return MetricExportResult.SUCCESS if taken else MetricExportResult.FAILURE
+    def begin(self) -> None:
+        """Start collecting."""
+        metrics.add_reader(self)
+        self._thread.start()
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
-        return True
+    def end(self) -> None:
+        """Collect once more and stop."""
+        self._ended.set()
+        self._thread.join(10)
+        metrics.remove_reader(self)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every):
+            self.collect()
+        self.collect()
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> None:  # noqa: ARG002
+        self._out.send("metrics", encode_metrics(metrics_data).SerializeToString())
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
-        """Nothing to close."""
+        """Nothing to close; `end` did it."""
 
 
 class _LogSink:
