@@ -63,7 +63,9 @@ class Console:
             database, clock, settings, server, control=control, passwords=Passwords(CHEAP)
         ).items():
             parts.add(cls_, part)
-        app = create_app(parts=parts, routers=[*ROUTERS, *wiring.pop("routers", [])], nav=NAV, templates=TEMPLATES, **wiring)
+        app = create_app(
+            parts=parts, routers=[*ROUTERS, *wiring.pop("routers", [])], nav=NAV, templates=TEMPLATES, **wiring
+        )
         with ExitStack() as clients:
             yield cls(database, clock, control, app, settings, clients)
 
@@ -155,5 +157,3 @@ _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
 def hidden_fields(page: str) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in _HIDDEN.findall(page)}
-
-

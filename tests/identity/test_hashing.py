@@ -7,8 +7,8 @@ import time
 
 import pytest
 from argon2 import PasswordHasher
-
 from tests.identity.support import CHEAP
+
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.modules.identity.hashing import Cost, Passwords, Verdict
 
@@ -55,7 +55,9 @@ def test_an_old_hash_is_made_anew_with_todays_cost() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("stored", ["", "plain text", "$argon2id$v=19$m=8,t=1,p=1$broken", "$2b$12$abcdefghijklmnopqrstuv"])
+@pytest.mark.parametrize(
+    "stored", ["", "plain text", "$argon2id$v=19$m=8,t=1,p=1$broken", "$2b$12$abcdefghijklmnopqrstuv"]
+)
 def test_a_damaged_hash_signs_nobody_in(stored: str) -> None:
     assert asyncio.run(Passwords(CHEAP).check(GOOD, stored)) == Verdict(False)
 

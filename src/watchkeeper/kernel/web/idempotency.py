@@ -144,5 +144,6 @@ def _claim(session: Session, *, actor: str, route: str, key: str, request_hash: 
         "body": "null",
         "created_at": at,
     }
-    result = session.execute(dialect.insert(keys).values(values).on_conflict_do_nothing())
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    # RETURNING, since psycopg has no row count left once an INSERT's cursor is closed.
+    result = session.execute(dialect.insert(keys).values(values).on_conflict_do_nothing().returning(keys.c.key))
+    return result.first() is not None

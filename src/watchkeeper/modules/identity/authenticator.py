@@ -140,8 +140,12 @@ class _Entry:
 class TokenCache:
     """Tokens found lately, by digest, for `CACHE_SECONDS` counted from before the database was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, entries: int = _CACHE_ENTRIES) -> None:
+        self._most = entries
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def get(self, key: str, monotonic: float) -> Token | None:
         entry = self._entries.get(key)
@@ -151,7 +155,7 @@ class TokenCache:
         before = self._entries.pop(key, None)
         touched = max((at for at in (token.last_used_at, before and before.touched_at) if at), default=None)
         self._entries[key] = _Entry(token, asked_at, touched)
-        if len(self._entries) > _CACHE_ENTRIES:
+        if len(self._entries) > self._most:
             self._entries.popitem(last=False)
 
     def is_due(self, key: str, now: datetime) -> bool:

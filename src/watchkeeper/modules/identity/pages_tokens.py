@@ -1,29 +1,34 @@
 """The page of API tokens."""
 
 # Annotations are kept as objects for FastAPI.
+import re
 import secrets
 from datetime import timedelta
+from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Form, Request
+from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Scope
+from watchkeeper.kernel.web.idempotency import Answer, KeyReused, idempotent
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.paging import Cursor
 from watchkeeper.kernel.web.parts import part
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import public
 from watchkeeper.modules.identity.errors import TokenRefused
-from watchkeeper.modules.identity.minting import Minted, TokenOrder, mint
-from watchkeeper.modules.identity.routes import Admin, Authentication, Db, Now, token_page
+from watchkeeper.modules.identity.routes import Admin, Authentication, Db, Now, made, token_page
 from watchkeeper.modules.identity.tokens import Tokens
+from watchkeeper.modules.identity.wire import TokenMade
 
 router = page_router()
 
 _ON_A_PAGE = 50
+_ONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _LIFETIMES = (("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"), ("never", "never"))
 _SCOPES = (
     (Scope.INTAKE, "Send telemetry", "Metrics, logs and traces. It can read nothing."),
@@ -56,18 +61,26 @@ async def make_token(
 ) -> Response:
     """Make a token and show it, once. The same form sent again makes no second one."""
     days = int(form.expires) if form.expires in ("30", "90", "365") else None
-    order = TokenOrder(
-        name=form.name,
-        scopes=frozenset(scope for scope in Scope if scope.value == form.scope),
-        expires_at=clock.now() + timedelta(days=days) if days else None,
-    )
-    try:
-        made = await mint(
-            db, clock, who, order, key=form.once or secrets.token_urlsafe(16), fingerprint=form.model_dump_json()
+    expires_at = clock.now() + timedelta(days=days) if days else None
+    scopes = [scope for scope in Scope if scope.value == form.scope]
+
+    def make(session: Session) -> Answer:
+        return idempotent(
+            session,
+            form.once if _ONCE.fullmatch(form.once) else secrets.token_urlsafe(16),
+            who.id,
+            sha256(form.model_dump_json(exclude={"csrf_token"}).encode()).hexdigest(),
+            lambda: made(session, clock, form.name, scopes, expires_at, by=who),
+            route="POST /settings/tokens",
+            at=clock.now(),
         )
-    except TokenRefused as refusal:
+
+    try:
+        answer = await db.write(make)
+    except (TokenRefused, KeyReused) as refusal:
         return await _page(request, db, clock, server, form, refusal=refusal)
-    return await _page(request, db, clock, server, TokenForm(), made=made)
+    shown = TokenMade.model_validate(answer.body, from_attributes=True)
+    return await _page(request, db, clock, server, TokenForm(), shown=shown)
 
 
 @router.post("/settings/tokens/{token_id}/revoke")
@@ -86,13 +99,16 @@ async def _page(
     form: TokenForm,
     *,
     cursor: str | None = None,
-    made: Minted | None = None,
+    shown: TokenMade | None = None,
     refusal: Refusal | None = None,
 ) -> Response:
     page = await token_page(db, clock, _ON_A_PAGE, cursor)
     makers = {token.created_by for token in page.items}
     names = await db.ask(lambda session: public.names(session, makers))
-    scopes = made.token.scopes if made else frozenset()
+    scopes = set(shown.scopes) if shown else set()
+    errors = {one.where: one.expected for one in refusal.complaints} if refusal else {}
+    if refusal and not errors:
+        errors["name"] = "This form was sent before with other words in it. Send it again to make another token."
     return render(
         request,
         "identity/tokens.html",
@@ -102,9 +118,8 @@ async def _page(
         names=names,
         form=form,
         once=secrets.token_urlsafe(16),
-        errors={one.where: one.expected for one in refusal.complaints} if refusal else {},
-        made=made.token if made else None,
-        secret=made.secret if made else None,
+        errors=errors,
+        made=shown,
         sends=bool(scopes - {Scope.READ}),
         calls=bool(scopes - {Scope.INTAKE}),
         base_url=(server.base_url or str(request.base_url)).rstrip("/"),

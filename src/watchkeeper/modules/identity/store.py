@@ -17,10 +17,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session as Database
 
+from watchkeeper.kernel.db.upsert import insert_for
 from watchkeeper.kernel.web.access import Scope
 from watchkeeper.modules.identity.model import (
     Link,
@@ -239,8 +238,7 @@ def lock_tally(db: Database, key: str, now: datetime) -> Tally | None:
     """The tally under a lock that holds until the transaction ends; None when nothing was counted yet."""
     row = {"key": key, "failures": 0, "since": now, "last": now}
     # The row must exist before it can be locked: without it two first attempts at once would count as one.
-    maker = postgresql_insert if db.get_bind().dialect.name == "postgresql" else sqlite_insert
-    db.execute(maker(tallies).values(row).on_conflict_do_nothing())
+    db.execute(insert_for(db, tallies).values(row).on_conflict_do_nothing())
     found = db.execute(select(tallies).where(tallies.c.key == key).with_for_update()).one()
     return Tally(found.failures, found.since, found.last) if found.failures else None
 

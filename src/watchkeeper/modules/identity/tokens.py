@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session as Database
 
@@ -15,6 +15,7 @@ from watchkeeper.modules.identity import events, store
 from watchkeeper.modules.identity.errors import TokenNotFound, TokenRefused
 from watchkeeper.modules.identity.model import LONGEST_NAME, TOKEN_PREFIX, Token, clean_name, digest
 
+_LONGEST_LIFE = timedelta(days=3653)
 _SOURCES = {"person": "console", "local": "cli"}
 
 
@@ -74,8 +75,8 @@ class Tokens:
             complaints.append(Complaint("name", f"1 to {LONGEST_NAME} visible characters"))
         if not scopes:
             complaints.append(Complaint("scopes", "at least one of read, write, admin, intake"))
-        if expires_at is not None and expires_at <= self._now:
-            complaints.append(Complaint("expires_at", "an instant in the future"))
+        if expires_at is not None and not self._now < expires_at < self._now + _LONGEST_LIFE:
+            complaints.append(Complaint("expires_at", "an instant in the future, at most ten years away"))
         if complaints:
             raise TokenRefused("The token can't be made like this.", complaints=complaints)
 

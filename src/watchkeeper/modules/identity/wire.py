@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -54,7 +55,7 @@ class TokenMade(TokenView):
         return cls(**_fields(token), secret=secret)
 
 
-def _fields(token: Token) -> dict[str, object]:
+def _fields(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,

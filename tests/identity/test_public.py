@@ -1,0 +1,112 @@
+"""What other modules and the app are promised; and the house rules as they apply to identity."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.identity.support import ALICE, PASSWORD, Browser, Console
+
+from watchkeeper.kernel.journal import describe_fact, event_kinds
+from watchkeeper.kernel.web.access import Permission, Public, stated_routes
+from watchkeeper.kernel.work import Task
+from watchkeeper.modules.identity import public
+from watchkeeper.modules.identity.jobs import recurring_work
+from watchkeeper.modules.identity.settings import IdentitySettings
+
+
+def test_every_actor_has_a_name(console: Console, alice: Browser) -> None:
+    token_id, _ = console.token("read", name="duet")
+    [person] = console.look(public.people)
+    ids = [person.id, token_id, "local", "system:worker", "anonymous", "per_gone", "tok_gone", "\x00", ""]
+    assert console.look(public.names, ids) == {
+        person.id: "Alice Archer",
+        token_id: "duet (token)",
+        "local": "Command line",
+        "system:worker": "Watchkeeper (worker)",
+        "anonymous": "Somebody not signed in",
+        "per_gone": "per_gone",
+        "tok_gone": "tok_gone",
+        "\x00": "\x00",
+        "": "",
+    }
+
+
+def test_people_are_offered_by_name(console: Console, alice: Browser) -> None:
+    [person] = console.look(public.people)
+    assert (person.id[:4], person.name) == ("per_", "Alice Archer")
+
+
+def test_every_route_states_its_permission(console: Console) -> None:
+    mine = [
+        route
+        for route in stated_routes(console.app)
+        if "identity" in getattr(route.route, "endpoint", test_every_route_states_its_permission).__module__
+    ]
+    stated = {(path.path, method): path.permission for path in mine for method in path.methods - {"HEAD"}}
+    opened = {place for place, permission in stated.items() if isinstance(permission, Public)}
+    assert all(isinstance(permission, (Permission, Public)) for permission in stated.values())
+    assert opened == {
+        ("/login", "GET"),
+        ("/login", "POST"),
+        ("/setup/{secret}", "GET"),
+        ("/setup/{secret}", "POST"),
+        ("/login/link/{secret}", "GET"),
+        ("/login/link/{secret}", "POST"),
+    }
+    assert len(stated) == 17
+
+
+def test_a_form_sent_without_a_token_changes_nothing_anywhere(console: Console, alice: Browser) -> None:
+    facts = len(console.facts())
+    for route in stated_routes(console.app):
+        for method in route.methods & {"POST", "DELETE", "PUT", "PATCH"}:
+            path = route.path.replace("{secret}", "x").replace("{session_id}", "x").replace("{token_id}", "x")
+            assert alice.client.request(method, path, data={}).status_code == 403, path
+    assert len(console.facts()) == facts
+
+
+def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
+    console.browser().sign_in(password="wrong but long enough")
+    console.browser().sign_in("zelda@example.org", "wrong but long enough")
+    console.browser("198.51.100.1").sign_in()
+    token_id, _ = console.token("read", "intake", expires_at="2026-04-28T09:00:00Z")
+    console.program(console.control.secret, "127.0.0.1").delete(f"/api/v1/tokens/{token_id}")
+    form = {"current": PASSWORD, "new": "another tractor in spring", "again": "another tractor in spring"}
+    alice.submit("/account/password", form, page="/account")
+    alice.submit("/logout", {}, page="/account")
+    sentences = {fact.kind: describe_fact(fact) for fact in console.facts()}
+    assert set(sentences) == {kind for kind in event_kinds() if kind.startswith("identity.")}
+    assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences.values())
+    assert sentences["identity.token_created"] == "Made an API token for intake and read, valid until 2026-04-28."
+    assert (
+        sentences["identity.sign_in_refused"] == "A sign-in for an unknown e-mail was refused: the password was wrong."
+    )
+
+
+def test_what_is_over_is_forgotten_every_hour(console: Console, alice: Browser) -> None:
+    [job] = recurring_work(console.clock, console.settings)
+    assert job.every == timedelta(hours=1)
+    console.clock.advance(timedelta(days=32))
+    task = Task("wrk_1", job.kind, "k", {}, 1, 1)
+    console.change(lambda session: job.handler.finish(session, task, job.handler.act(task)))
+    assert not console.look(lambda session: session.execute(sessions_table().select()).all())
+
+
+def sessions_table():  # type: ignore[no-untyped-def]
+    from watchkeeper.modules.identity.tables import sessions
+
+    return sessions
+
+
+@pytest.mark.parametrize("field", list(IdentitySettings.model_fields))
+def test_every_setting_is_documented(field: str) -> None:
+    assert IdentitySettings.model_fields[field].description
+
+
+def test_secrets_do_not_show_in_reprs(console: Console, alice: Browser) -> None:
+    from watchkeeper.modules.identity import store
+
+    person = console.look(store.person_by_email, ALICE["email"])
+    assert person.password_hash not in repr(person)
+    assert console.control.secret not in repr(console.control)
