@@ -56,7 +56,7 @@ def test_the_link_works_once(console: Console) -> None:
     token = page.split('name="csrf_token" value="')[1].split('"')[0]
     refused = second.client.post(f"/setup/{secret}", data={**BOB, "csrf_token": token})
     assert refused.status_code == 409
-    assert "Somebody else has just become the first person here" in refused.text
+    assert "The first person has an account already" in refused.text
     assert [person.name for person in console.look(public.people)] == ["Alice Archer"]
 
 

@@ -190,7 +190,7 @@ def test_the_page_shows_the_secret_once_with_what_opentelemetry_needs(console: C
     page = _make(alice)
     assert page.status_code == 200
     assert page.headers["cache-control"] == "no-store"
-    secret = page.text.split('aria-label="The token">')[1].split("<")[0]
+    secret = page.text.split("<code>")[1].split("<")[0]
     assert f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{secret}" in page.text
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://console\n" in page.text
     assert "WATCHKEEPER_TOKEN" not in page.text
