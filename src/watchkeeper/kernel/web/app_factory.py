@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import watchkeeper
@@ -69,6 +70,8 @@ def create_app(
         app.include_router(router)
     app.mount("/static", files)
     for prefix, mounted in (mounts or {}).items():
+        # A mount alone would answer its own prefix with a redirect, which exporters don't follow.
+        app.router.routes.append(Route(prefix, mounted, include_in_schema=False))
         app.mount(prefix, mounted)
     describe_api(app)
     _add_middleware(app, parts, body_limits or {})

@@ -54,7 +54,22 @@ class RequestLimits:
         if _is_json(headers):
             await self._with_whole_json(scope, receive, send, limit)
         else:
-            await self._app(scope, _counted(receive, limit), send)
+            await self._with_counting(scope, receive, send, limit)
+
+    async def _with_counting(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, _counted(receive, limit), watch)
+        except _BodyTooLarge:
+            if started:
+                raise
+            await problem_response(TooLarge(_too_large(limit)))(scope, receive, send)
 
     async def _with_whole_json(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         try:
