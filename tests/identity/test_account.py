@@ -70,7 +70,7 @@ def test_the_session_of_somebody_else_can_not_be_ended_or_seen(console: Console,
         password_hash=console.look(store.person_by_email, ALICE["email"]).password_hash,
         created_at=console.clock.now(),
     )
-    console.change(lambda session: store.add_person(session, bob, founder=False))
+    console.change(lambda session: store.add_person(session, bob, seat=None))
     his = console.browser("198.51.100.77")
     assert his.sign_in("bob@example.org").status_code == 303
     assert "198.51.100.77" not in alice.get("/account").text
@@ -106,6 +106,15 @@ def test_a_stolen_session_is_dead_after_a_password_change(console: Console, alic
     assert not thief.is_signed_in()
     assert alice.is_signed_in()
     assert [fact.kind for fact in console.facts()][-2:] == ["identity.password_changed", "identity.session_revoked"]
+
+
+def test_a_stolen_copy_of_the_very_same_cookie_is_dead_too(console: Console, alice: Browser) -> None:
+    thief = console.browser("198.51.100.66")
+    thief.client.cookies.set("wk_session", str(alice.session_cookie))
+    assert thief.is_signed_in()
+    alice.submit("/account/password", CHANGE, page="/account")
+    assert alice.is_signed_in()
+    assert not thief.is_signed_in()
 
 
 def test_the_current_password_is_asked_for(console: Console, alice: Browser) -> None:

@@ -47,7 +47,9 @@ class SetupClosed(Conflict):
     title = "Watchkeeper is set up already"
 
     def __init__(self) -> None:
-        super().__init__("The first person has an account already. If that is you, sign in; otherwise ask them for access.")
+        super().__init__(
+            "The first person has an account already. If that is you, sign in; otherwise ask them for access."
+        )
 
 
 class WrongPassword(Invalid):

@@ -18,7 +18,15 @@ from watchkeeper.modules.identity.errors import (
     WrongPassword,
 )
 from watchkeeper.modules.identity.hashing import Passwords, Verdict
-from watchkeeper.modules.identity.model import LONGEST_NAME, Attempt, Peer, SignedIn, clean_name, is_email
+from watchkeeper.modules.identity.model import (
+    LONGEST_EMAIL,
+    LONGEST_NAME,
+    Attempt,
+    Peer,
+    SignedIn,
+    clean_name,
+    is_email,
+)
 from watchkeeper.modules.identity.service import Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
 
@@ -34,6 +42,7 @@ class FrontDesk:
 
     async def sign_in(self, email: str, password: str, peer: Peer, *, replaces: str | None = None) -> SignedIn:
         """A new session. Raises SignInRefused or SignInPaused; `replaces` is the secret of the browser's old one."""
+        email = email.strip()[: LONGEST_EMAIL + 1]  # what is longer is no e-mail, and not worth a look
         attempt = await self.db.write(lambda db: Identity(db, self.clock, self.settings).attempt(email, peer))
         _require_no_wait(attempt)
         person = attempt.person
@@ -60,8 +69,11 @@ class FrontDesk:
             )
         )
 
-    async def change_password(self, person_id: str, session_id: str, *, current: str, new: str) -> int:
-        """Answers how many other sessions ended. Raises WrongPassword, SignInPaused or PasswordRefused."""
+    async def change_password(self, person_id: str, session_id: str, *, current: str, new: str) -> str:
+        """Answers this session's new secret; every other session ends.
+
+        Raises WrongPassword, SignInPaused or PasswordRefused.
+        """
         attempt = await self.db.write(
             lambda db: Identity(db, self.clock, self.settings).count_own_check(person_id, session_id)
         )

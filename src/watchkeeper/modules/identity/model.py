@@ -39,6 +39,13 @@ class Role(StrEnum):
 _SCOPES_OF_ROLE = {Role.ADMIN: frozenset({Scope.ADMIN})}
 
 
+class Seat(StrEnum):
+    """Places of which there is one each: the first person, and the demo's."""
+
+    FIRST = "first"
+    DEMO = "demo"
+
+
 class SignInMethod(StrEnum):
     PASSWORD = "password"  # noqa: S105 (a word, no secret)
     SETUP = "setup"

@@ -13,7 +13,7 @@ from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.errors import PasswordRefused, SignInPaused, WrongPassword
 from watchkeeper.modules.identity.front_desk import FrontDesk
-from watchkeeper.modules.identity.pages import Db, Desk, Now, SecretForm, Somebody
+from watchkeeper.modules.identity.pages import Cookie, Db, Desk, Now, SecretForm, Somebody
 from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST
 from watchkeeper.modules.identity.permissions import own_session
 from watchkeeper.modules.identity.service import Identity
@@ -41,7 +41,7 @@ async def account_page(request: Request, who: Somebody, desk: Desk, done: str = 
 
 @router.post("/account/password")
 async def change_password(
-    request: Request, who: Somebody, form: Annotated[PasswordForm, Form()], desk: Desk
+    request: Request, who: Somebody, form: Annotated[PasswordForm, Form()], desk: Desk, cookie: Cookie
 ) -> Response:
     """Change the password and end every other session."""
     person_id, session_id = own_session(who)
@@ -50,13 +50,15 @@ async def change_password(
             request, who, desk, errors={"again": "The two new passwords are not the same."}, status=422
         )
     try:
-        await desk.change_password(person_id, session_id, current=form.current, new=form.new)
+        secret = await desk.change_password(person_id, session_id, current=form.current, new=form.new)
     except (WrongPassword, SignInPaused, PasswordRefused) as refusal:
         field = "new" if isinstance(refusal, PasswordRefused) else "current"
         return await _account(
             request, who, desk, errors={field: refusal.detail}, status=refusal.status, refusal=refusal
         )
-    return RedirectResponse("/account?done=password", status_code=303)
+    response = RedirectResponse("/account?done=password", status_code=303)
+    cookie.give(response, secret)
+    return response
 
 
 @router.post("/account/sessions/{session_id}/end")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.ids import is_id
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.control import LOCAL
 from watchkeeper.modules.identity.model import Person
@@ -41,8 +42,8 @@ def people(session: Database) -> list[PersonSummary]:
 def names(session: Database, ids: Iterable[str]) -> dict[str, str]:
     """What to call each of these actors; every asked id is in the answer, an unknown one by itself."""
     wanted = sorted(set(ids))
-    found = store.person_names(session, [one for one in wanted if one.startswith("per_")])
-    tokens = store.token_names(session, [one for one in wanted if one.startswith("tok_")])
+    found = store.person_names(session, [one for one in wanted if is_id(one, "per")])
+    tokens = store.token_names(session, [one for one in wanted if is_id(one, "tok")])
     found |= {token: f"{name} (token)" for token, name in tokens.items()}
     return {one: found.get(one) or _name_of_machine(one) for one in wanted}
 

@@ -24,6 +24,7 @@ from watchkeeper.modules.identity.model import (
     Peer,
     Person,
     Role,
+    Seat,
     Session,
     SignedIn,
     SignInMethod,
@@ -35,7 +36,6 @@ from watchkeeper.modules.identity.model import (
 )
 from watchkeeper.modules.identity.settings import IdentitySettings
 
-SOURCE = "console"
 NOBODY = "anonymous"
 SYSTEM = "system:identity"
 
@@ -55,7 +55,7 @@ class Identity:
 
     def ensure_setup_link(self) -> str | None:
         """The secret of a fresh set-up link, or None once the first person exists. Earlier unused links die."""
-        if store.has_founder(self._db):
+        if store.person_in(self._db, Seat.FIRST) is not None:
             return None
         store.drop_unused_links(self._db, LinkPurpose.SETUP)
         secret, link = self._make_link(LinkPurpose.SETUP, SETUP_PREFIX, self._settings.setup_link, None)
@@ -64,7 +64,7 @@ class Identity:
 
     def require_setup_link(self, secret: str) -> Link:
         """The live link of this secret. Raises SetupClosed once somebody is set up, LinkDead otherwise."""
-        if store.has_founder(self._db):
+        if store.person_in(self._db, Seat.FIRST) is not None:
             raise SetupClosed
         link = store.link_by_digest(self._db, digest(secret), LinkPurpose.SETUP)
         if link is None or not link.works_at(self._now):
@@ -78,7 +78,7 @@ class Identity:
             raise SetupClosed
         person = self._person(name=name, email=email, password_hash=password_hash)
         try:
-            store.add_person(self._db, person, founder=True)
+            store.add_person(self._db, person, seat=Seat.FIRST)
         except IntegrityError:
             raise SetupClosed from None
         self._tell(events.PersonCreated(person=person.id, role=person.role.value), by=person.id)
@@ -86,11 +86,11 @@ class Identity:
 
     def ensure_demo_person(self, name: str = "Demo") -> Person:
         """An admin without a password, whom only a one-time link can sign in. For the demo, and only there."""
-        found = next((person for person in store.all_people(self._db) if person.password_hash is None), None)
+        found = store.person_in(self._db, Seat.DEMO)
         if found is not None:
             return found
         person = self._person(name=name, email=None, password_hash=None)
-        store.add_person(self._db, person, founder=False)
+        store.add_person(self._db, person, seat=Seat.DEMO)
         self._tell(events.PersonCreated(person=person.id, role=person.role.value), by=SYSTEM)
         return person
 
@@ -119,7 +119,7 @@ class Identity:
     def attempt(self, email: str, peer: Peer) -> Attempt:
         """Count an attempt. The answer says whom it is about and how long to wait first; it never raises."""
         # What is no e-mail is nobody's, and may hold what a database refuses to be asked for.
-        person = store.person_by_email(self._db, email) if is_email(email.strip()) else None
+        person = store.person_by_email(self._db, email) if is_email(email) else None
         network = network_of(peer.address)
         by_address = f"address:{network}"
         paused = self._charge(by_address, self._settings.address_limit)
@@ -169,16 +169,20 @@ class Identity:
         answer = self._charge(key, self._settings.account_limit)
         return Attempt(store.person(self._db, person_id), answer.wait, own=key)
 
-    def change_password(self, person: Person, session_id: str, password_hash: str, attempt: Attempt) -> int:
-        """Set it, end every other session and answer how many there were. Raises WrongPassword when another
-        change came first."""
+    def change_password(self, person: Person, session_id: str, password_hash: str, attempt: Attempt) -> str:
+        """Set it, end every other session, and answer a new secret for this one: a stolen copy of its cookie dies too.
+
+        Raises WrongPassword when another change came first.
+        """
         if not store.set_password_hash(self._db, person.id, password_hash, instead_of=person.password_hash):
             raise WrongPassword
         self.forgive(attempt)
         ended = self._end_others(person.id, session_id)
+        secret = new_secret(SESSION_PREFIX)
+        store.renew_session(self._db, session_id, digest(secret))
         self._tell(events.PasswordChanged(person=person.id), by=person.id)
         self._tell_ended(person.id, ended, "password_changed")
-        return len(ended)
+        return secret
 
     def own_sessions(self, person_id: str) -> list[Session]:
         policy = self._settings.sessions
@@ -270,4 +274,4 @@ class Identity:
         return Attempt(person, answer.wait)
 
     def _tell(self, event: journal.Event, *, by: str) -> None:
-        journal.append(self._db, event, by=by, source=SOURCE, at=self._now)
+        journal.append(self._db, event, by=by, source="server" if by == SYSTEM else "console", at=self._now)

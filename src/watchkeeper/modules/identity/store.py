@@ -26,6 +26,7 @@ from watchkeeper.modules.identity.model import (
     LinkPurpose,
     Person,
     Role,
+    Seat,
     Session,
     Tally,
     Token,
@@ -33,14 +34,11 @@ from watchkeeper.modules.identity.model import (
 )
 from watchkeeper.modules.identity.tables import links, people, sessions, tallies, tokens
 
-_FOUNDER = "first"
-
-
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
-def add_person(db: Database, person: Person, *, founder: bool) -> None:
-    """Raises IntegrityError when the e-mail is taken, or when there is a founder already."""
+def add_person(db: Database, person: Person, *, seat: Seat | None) -> None:
+    """Raises IntegrityError when the e-mail or the seat is taken."""
     key = normalise_email(person.email) if person.email else None
     row = {
         "id": person.id,
@@ -49,14 +47,14 @@ def add_person(db: Database, person: Person, *, founder: bool) -> None:
         "email_key": key,
         "role": person.role.value,
         "password_hash": person.password_hash,
-        "founder": _FOUNDER if founder else None,
+        "seat": seat.value if seat else None,
         "created_at": person.created_at,
     }
     db.execute(insert(people).values(row))
 
 
-def has_founder(db: Database) -> bool:
-    return db.execute(select(people.c.id).where(people.c.founder == _FOUNDER)).first() is not None
+def person_in(db: Database, seat: Seat) -> Person | None:
+    return _person(db.execute(select(people).where(people.c.seat == seat.value)).first())
 
 
 def has_people(db: Database) -> bool:
@@ -136,6 +134,11 @@ def end_session(db: Database, session_id: str, person_id: str, now: datetime) ->
     """False when the person has no such session, or it has ended already."""
     open_one = (sessions.c.id == session_id) & (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)
     return _changed(db, update(sessions).where(open_one).values(ended_at=now)) == 1
+
+
+def renew_session(db: Database, session_id: str, digest: str) -> None:
+    """Give a session another secret; the one before opens nothing any more."""
+    db.execute(update(sessions).where(sessions.c.id == session_id).values(digest=digest))
 
 
 def touch_session(db: Database, session_id: str, now: datetime) -> None:

@@ -15,8 +15,8 @@ people = Table(
     Column("email_key", String(254), unique=True),
     Column("role", String(20), nullable=False),
     Column("password_hash", String(400)),
-    # 'first' for the one person made by a set-up link: UNIQUE is what decides a race of two.
-    Column("founder", String(5), unique=True),
+    # 'first' for the person made by a set-up link, 'demo' for the demo's: UNIQUE is what decides a race of two.
+    Column("seat", String(5), unique=True),
     Column("created_at", UtcDateTime, nullable=False),
 )
 

@@ -34,6 +34,7 @@ def identity_parts(
     passwords: Passwords | None = None,
 ) -> dict[Any, Any]:
     """The parts that identity's routes, and the kernel's `requires`, are handed."""
+    hasher = passwords or Passwords()
     cookie = SessionCookie.for_base_url(server.base_url, settings.sessions.absolute)
     authenticator = IdentityAuthenticator(db, clock, settings.sessions, cookie, control)
     return {
@@ -41,5 +42,6 @@ def identity_parts(
         IdentityAuthenticator: authenticator,
         SessionCookie: cookie,
         IdentitySettings: settings,
-        FrontDesk: FrontDesk(db, clock, passwords or Passwords(), settings),
+        Passwords: hasher,
+        FrontDesk: FrontDesk(db, clock, hasher, settings),
     }

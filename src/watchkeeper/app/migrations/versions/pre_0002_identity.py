@@ -23,11 +23,11 @@ def upgrade() -> None:
         sa.Column("email_key", sa.String(254)),
         sa.Column("role", sa.String(20), nullable=False),
         sa.Column("password_hash", sa.String(400)),
-        sa.Column("founder", sa.String(5)),
+        sa.Column("seat", sa.String(5)),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_people")),
         sa.UniqueConstraint("email_key", name=op.f("uq_identity_people_email_key")),
-        sa.UniqueConstraint("founder", name=op.f("uq_identity_people_founder")),
+        sa.UniqueConstraint("seat", name=op.f("uq_identity_people_seat")),
     )
     op.create_table(
         "identity_sessions",
