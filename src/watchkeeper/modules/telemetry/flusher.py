@@ -1,0 +1,197 @@
+"""From sealed segments to Parquet parts: every few seconds, in one thread, again after any crash."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.errors import Refusal
+from watchkeeper.kernel.telemetry import metrics
+from watchkeeper.modules.telemetry import store
+from watchkeeper.modules.telemetry.decoding import Decoder
+from watchkeeper.modules.telemetry.engine import Engine
+from watchkeeper.modules.telemetry.intake_log import IntakeLog, Segment, read_frames
+from watchkeeper.modules.telemetry.model import DATASET_OF, HOUR, Batch, Dataset, Decoded, Part
+from watchkeeper.modules.telemetry.parts import PartFolder, part_name, write_batch, write_rollups
+from watchkeeper.modules.telemetry.red_from_metrics import RedFromMetrics
+
+_log = structlog.get_logger("watchkeeper.telemetry")
+_stored = metrics.counter("telemetry_rows_stored", "Rows written to Parquet parts, by dataset.")
+_pending = metrics.histogram("telemetry_flush_seconds", "Time from sealing a segment to its parts being listed.")
+
+SeenListener = Callable[[Session, frozenset[tuple[str, str]], datetime], None]
+_RAW = (Dataset.SPANS, Dataset.LOGS, Dataset.METRICS)
+
+
+@dataclass
+class RouteCap:
+    """Which routes are counted by name: the first `most` of a service in an hour."""
+
+    most: int
+    _known: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+
+    def overflowing(self, spans: Batch, hour: int) -> list[tuple[str, str]]:
+        """(service, route) pairs among these spans that are past the cap."""
+        pairs = {pair for pair in zip(spans.columns["service"], spans.columns["route"], strict=True) if pair[1]}
+        past = []
+        for service, route in sorted(pairs):
+            known = self._known.setdefault((service, hour), set())
+            if route not in known and len(known) >= self.most:
+                past.append((service, route))
+            else:
+                known.add(route)
+        for key in [key for key in self._known if key[1] < hour - 24 * HOUR]:
+            del self._known[key]
+        return past
+
+
+class Flusher:
+    """Owns the way from the log to the list of parts."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        log: IntakeLog,
+        folder: PartFolder,
+        engine: Engine,
+        decoder: Decoder,
+        *,
+        every_seconds: float,
+        most_routes: int,
+        on_seen: SeenListener | None = None,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._log = log
+        self._folder = folder
+        self._engine = engine
+        self._decoder = decoder
+        self._every = every_seconds
+        self._cap = RouteCap(most_routes)
+        self._red_from_metrics = RedFromMetrics()
+        self._on_seen = on_seen
+        self._waiting: list[Segment] = log.leftovers()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def start(self) -> None:
+        """Flush every few seconds until `stop`."""
+        self._thread = threading.Thread(target=self._run, name="telemetry-flush", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Flush what is there and stop; what can't be stored now stays in the log for the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._try_flush()
+
+    def flush(self) -> int:
+        """Store all that was acknowledged; answers the rows. Raises OSError or Unavailable, and then keeps them."""
+        with self._one_at_a_time:
+            sealed = self._log.seal()
+            if sealed is not None:
+                self._waiting.append(sealed)
+            rows = 0
+            while self._waiting:
+                rows += self._store(self._waiting[0])
+                del self._waiting[0]
+            return rows
+
+    @property
+    def backlog(self) -> int:
+        """Segments that could not be stored yet."""
+        return len(self._waiting)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every):
+            self._try_flush()
+
+    def _try_flush(self) -> None:
+        try:
+            self.flush()
+        except (Refusal, OSError) as error:
+            _log.warning("telemetry is kept in the intake log", reason=str(error), segments=len(self._waiting))
+        except Exception:  # noqa: BLE001 (an edge: the thread must outlive a segment it can't store)
+            _log.exception("telemetry could not be stored", segments=len(self._waiting))
+
+    def _store(self, segment: Segment) -> int:
+        started = self._clock.monotonic()
+        with self._db.read() as session:
+            stored = store.is_stored(session, segment.name)
+        rows = 0
+        if not stored:
+            batches = merged(segment.requests or self._replay(segment))
+            listed = [part for batch in batches.values() for part in self._write(segment.name, batch)]
+            rows = sum(len(batch) for batch in batches.values())
+            self._list(segment.name, listed, batches)
+        # Listed and only then deleted: a crash in between finds the parts listed and deletes the rest.
+        segment.path.unlink(missing_ok=True)
+        self._decoder.release(segment.requests)
+        _pending.observe(self._clock.monotonic() - started)
+        return rows
+
+    def _replay(self, segment: Segment) -> list[Decoded]:
+        return [self._decoder.decode_frame(frame) for frame in read_frames(segment.path)]
+
+    def _write(self, name: str, batch: Batch) -> list[Part]:
+        found = []
+        for hour, rows in batch.by_hour().items():
+            found.append(write_batch(self._folder, rows, part_name(name, batch.dataset, hour), hour))
+            if batch.dataset is Dataset.SPANS:
+                past = self._cap.overflowing(rows, hour)
+                found += write_rollups(self._folder, self._engine, rows, name, hour, past)
+            elif batch.dataset is Dataset.METRICS:
+                for rollup in self._red_from_metrics.rollups(rows):
+                    found.append(write_batch(self._folder, rollup, f"{part_name(name, rollup.dataset, hour)}-m", hour))
+        return found
+
+    def _list(self, name: str, listed: list[Part], batches: dict[Dataset, Batch]) -> None:
+        seen = frozenset(
+            pair
+            for batch in batches.values()
+            for pair in set(zip(batch.columns["service"], batch.columns["environment"], strict=True))
+        )
+        at = self._clock.now()
+        with self._db.begin() as session:
+            store.register(session, listed, segment=name, at=at)
+            if self._on_seen is not None and seen:
+                self._on_seen(session, seen, at)
+        for dataset, batch in batches.items():
+            _stored.add(len(batch), dataset=dataset.value)
+
+
+def merged(requests: Iterable[Decoded]) -> dict[Dataset, Batch]:
+    """One batch a dataset; a span that a sender repeated within the segment stands in it once."""
+    grouped: dict[Dataset, Batch] = defaultdict()
+    for decoded in requests:
+        dataset = DATASET_OF[decoded.signal]
+        if len(decoded.batch) == 0:
+            continue
+        if dataset not in grouped:
+            grouped[dataset] = Batch(dataset)
+        grouped[dataset].extend(decoded.batch)
+    if Dataset.SPANS in grouped:
+        grouped[Dataset.SPANS] = without_repeats(grouped[Dataset.SPANS])
+    return grouped
+
+
+def without_repeats(spans: Batch) -> Batch:
+    """The first of each (trace_id, span_id, time)."""
+    keys = list(zip(spans.columns["trace_id"], spans.columns["span_id"], spans.columns["time"], strict=True))
+    if len(set(keys)) == len(keys):
+        return spans
+    places: dict[tuple[str, str, int], int] = {}
+    for number, key in enumerate(keys):
+        places.setdefault(key, number)
+    return spans.take(sorted(places.values()))

@@ -1,0 +1,167 @@
+"""Parts on disk: where they lie, how batches become files, and which files answer a question."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import arro3.io
+from arro3.core import Array, DataType, Table
+
+from watchkeeper.kernel.clock import from_unix_nano
+from watchkeeper.modules.telemetry.engine import Engine
+from watchkeeper.modules.telemetry.intake_log import sync_folder
+from watchkeeper.modules.telemetry.model import (
+    BUCKET_BASE,
+    BUCKET_UNIT,
+    COLUMNS,
+    HOUR,
+    LAST_BUCKET,
+    MINUTE,
+    OTHER_ROUTE,
+    Batch,
+    Dataset,
+    Kind,
+    Part,
+)
+
+MOST_LISTED_SERVICES = 50
+_TYPES: dict[Kind, DataType] = {
+    "text": DataType.string(),
+    "int": DataType.int64(),
+    "small": DataType.int16(),
+    "float": DataType.float64(),
+    "bool": DataType.bool(),
+    "ints": DataType.list(DataType.int64()),
+    "floats": DataType.list(DataType.float64()),
+}
+
+
+@dataclass(frozen=True)
+class PartFolder:
+    """The folder of all parts: `<dataset>/<date>/<hour>/<id>.parquet`, so that a part's hour is in its path."""
+
+    root: Path
+
+    def file(self, part: Part) -> Path:
+        return self.root / part.path
+
+    def place(self, dataset: Dataset, hour: int, part_id: str) -> tuple[str, Path]:
+        """Relative and full path of a part of this hour; the folder is there afterwards."""
+        at = from_unix_nano(hour).astimezone(UTC)
+        relative = f"{dataset}/{at:%Y-%m-%d}/{at:%H}/{part_id}.parquet"
+        full = self.root / relative
+        full.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return relative, full
+
+    def settle(self, written: Path, final: Path) -> int:
+        """Give a finished file its name, durably, and answer its size; an earlier file of that name is replaced."""
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
+        size = written.stat().st_size
+        written.replace(final)
+        sync_folder(final.parent)
+        return size
+
+    def remove(self, relative: str) -> None:
+        """Delete a part's file; one that is gone is fine."""
+        (self.root / relative).unlink(missing_ok=True)
+
+    def clean_up_unfinished(self, *, before: datetime) -> int:
+        """Delete what crashed writers left, older than any that could still be writing."""
+        removed = 0
+        for path in self.root.glob("*/*/*/*.tmp"):
+            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before - timedelta(hours=1):
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+
+def arrow_table(batch: Batch) -> Table:
+    """The batch as an Arrow table."""
+    kinds = COLUMNS[batch.dataset]
+    arrays = [Array(values, _TYPES[kinds[name]]) for name, values in batch.columns.items()]
+    return Table.from_arrays(arrays, names=list(batch.columns))
+
+
+def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int) -> Part:
+    """Write the rows of one hour as a part of level 0."""
+    relative, final = folder.place(batch.dataset, hour, part_id)
+    unfinished = final.with_suffix(".tmp")
+    arro3.io.write_parquet(arrow_table(batch), unfinished, compression="zstd(1)")
+    times = batch.columns["time"]
+    return Part(
+        id=part_id,
+        dataset=batch.dataset,
+        level=0,
+        min_time=min(times),
+        max_time=max(times),
+        rows=len(batch),
+        bytes=folder.settle(unfinished, final),
+        path=relative,
+        services=listed(set(batch.columns["service"])),
+    )
+
+
+def write_rollups(
+    folder: PartFolder, engine: Engine, spans: Batch, segment: str, hour: int, overflowing: Sequence[tuple[str, str]]
+) -> list[Part]:
+    """Count the served requests among the spans of one hour, by minute and by hour, as two parts of level 0."""
+    served = [n for n, kind in enumerate(spans.columns["kind"]) if kind in ("server", "consumer")]
+    if not served:
+        return []
+    chosen = spans.take(served) if len(served) < len(spans) else spans
+    table = arrow_table(chosen)
+    services = listed(set(chosen.columns["service"]))
+    found = []
+    for dataset, step in ((Dataset.RED_MINUTE, MINUTE), (Dataset.RED_HOUR, HOUR)):
+        part_id = part_name(segment, dataset, hour)
+        relative, final = folder.place(dataset, hour, part_id)
+        unfinished = final.with_suffix(".tmp")
+        rows = engine.copy_from(_rollup_sql(step), table, [[f"{s}\x1f{r}" for s, r in overflowing]], unfinished)
+        times = chosen.columns["time"]
+        found.append(
+            Part(
+                id=part_id,
+                dataset=dataset,
+                level=0,
+                min_time=min(times) // step * step,
+                max_time=max(times) // step * step,
+                rows=rows,
+                bytes=folder.settle(unfinished, final),
+                path=relative,
+                services=services,
+            )
+        )
+    return found
+
+
+def part_name(segment: str, dataset: Dataset, hour: int) -> str:
+    """The id of a part: the same whenever its segment is replayed, so that a replay replaces and never doubles."""
+    return f"{segment}-{dataset}-{hour // HOUR}"
+
+
+def listed(services: set[Any]) -> tuple[str, ...] | None:
+    """Services to list with a part; None where they are too many to be of use."""
+    return tuple(sorted(services)) if len(services) <= MOST_LISTED_SERVICES else None
+
+
+def _rollup_sql(step: int) -> str:
+    bucket = f"ceil(ln(greatest(duration, 1) / {BUCKET_UNIT}.0) / ln({BUCKET_BASE}) - 1e-9)"
+    return f"""
+        SELECT time // {step} * {step} AS time, service, environment,
+            CASE WHEN list_contains(?::VARCHAR[], service || chr(31) || coalesce(route, '')) THEN '{OTHER_ROUTE}'
+                 ELSE coalesce(route, '') END AS route,
+            coalesce(method, '') AS method, 'spans' AS source,
+            greatest(0, least({LAST_BUCKET}, {bucket}))::SMALLINT AS bucket,
+            count(*)::BIGINT AS requests,
+            count(*) FILTER (WHERE status_code >= 500 OR (status = 'error' AND coalesce(status_code, 500) >= 500))
+                AS errors,
+            count(*) FILTER (WHERE status_code BETWEEN 400 AND 499) AS client_errors,
+            sum(duration)::BIGINT AS duration_sum, max(duration)::BIGINT AS duration_max
+        FROM incoming GROUP BY ALL
+    """  # noqa: S608 (only our own constants)
