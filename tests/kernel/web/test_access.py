@@ -4,7 +4,6 @@ from typing import Annotated
 
 import pytest
 from fastapi import Form, Request
-
 from tests.kernel.web.support import (
     ALICE,
     CHANGE,
@@ -17,6 +16,7 @@ from tests.kernel.web.support import (
     browser,
     small_app,
 )
+
 from watchkeeper.kernel.web.access import (
     Actor,
     Authenticator,

@@ -8,8 +8,8 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.kernel.web.support import VIEW, bearer, browser, small_app
+
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.paging import (
     DEFAULT_LIMIT,
@@ -72,10 +72,9 @@ def test_a_cursor_needs_no_escaping_in_an_address(key):
 def test_any_other_text_is_refused_and_never_a_crash(text):
     try:
         key = decode_cursor(text, tuple[int, str])
-    except BadCursor as refusal:
-        assert refusal.complaints[0].where == "query.cursor"
-    else:
-        assert encode_cursor(key) == text
+    except BadCursor:
+        return
+    assert encode_cursor(key) == text
 
 
 def _encoded(plain: bytes) -> str:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
-
 from tests.kernel.web.support import small_app
+
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.sse import ServerSentEvent, Streams, event_stream, last_event_id
 
@@ -130,7 +130,7 @@ def test_a_source_that_breaks_frees_its_place(app):
         raise RuntimeError("lost")
 
     async def go():
-        with pytest.raises(BaseException, match="lost|unhandled"):
+        with pytest.raises(BaseException, match=r"lost|unhandled"):
             await watch(event_stream(request_of(app), broken()))
 
     asyncio.run(go())

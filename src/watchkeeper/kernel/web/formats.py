@@ -93,7 +93,9 @@ def percent(value: float | None, digits: int | None = None) -> str:
     if value in (0, 1):
         return f"{value * 100:.0f} %"
     nearest = min(abs(value), abs(1 - value)) * 100
-    shown = 1 if nearest >= 1 else 2 if nearest >= 0.01 else 4
+    if nearest < 0.00005:
+        return "> 99.9999 %" if value > 0.5 else "< 0.0001 %"
+    shown = 1 if nearest >= 1 else 2 if nearest >= 0.005 else 4
     return f"{value * 100:.{shown}f} %"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
-from watchkeeper.kernel.web.access import Permission, Public, stated_routes
+from watchkeeper.kernel.web.access import Actor, Permission, Public, public, stated_routes
 from watchkeeper.kernel.web.problems import PROBLEM_JSON, Problem
 
 _DESCRIPTION = (
@@ -19,12 +19,16 @@ _ALWAYS_POSSIBLE = {"400": "Malformed", "422": "Not valid"}
 _WITH_PERMISSION = {"401": "Not signed in", "403": "Not allowed"}
 
 
-async def contract(request: Request) -> Response:
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def contract(
+    request: Request,
+    who: Annotated[Actor | None, public("the contract is in the public documentation too")],  # noqa: ARG001
+) -> JSONResponse:
     """The OpenAPI document."""
     return JSONResponse(request.app.openapi())
-
-
-contract.permission = Public("the contract is in the public documentation too")  # type: ignore[attr-defined]
 
 
 def describe_api(app: FastAPI) -> None:
@@ -36,7 +40,7 @@ def describe_api(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-    app.add_route("/openapi.json", contract, include_in_schema=False)
+    app.include_router(router)
 
 
 def route_templates(app: FastAPI) -> dict[int, str]:
