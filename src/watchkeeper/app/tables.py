@@ -9,6 +9,8 @@ _OWNERS = (
     "watchkeeper.kernel.journal.tables",
     "watchkeeper.kernel.work.tables",
     "watchkeeper.modules.identity.tables",
+    "watchkeeper.modules.catalog.tables",
+    "watchkeeper.modules.telemetry.tables",
 )
 
 for owner in _OWNERS:
