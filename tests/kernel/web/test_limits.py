@@ -109,6 +109,11 @@ def test_problem_json_and_charsets_count_as_json(client):
         assert client.post("/api/v1/things", content=deep, headers={"content-type": content_type}).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/api/v1/things?q=%00", "/api/v1/th%00ings", "/v1/traces?x=a%00b"])
+def test_a_nul_in_the_address_is_malformed(client, path):
+    assert client.post(path, json=[]).status_code == 400
+
+
 values = st.recursive(
     st.none() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),

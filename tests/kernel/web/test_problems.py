@@ -88,6 +88,12 @@ def test_a_wrong_field_an_unknown_field_and_a_missing_one_are_all_named(client):
     assert {error["where"] for error in answer.json()["errors"]} == {"body.name", "body.size", "body.colour"}
 
 
+@pytest.mark.parametrize("body", ['{"name": "a\\u0000b"}', '{"name": "x", "size": NaN}', '{"name": "\\ud800"}'])
+def test_text_and_numbers_that_no_database_keeps_are_refused(client, body):
+    answer = client.post("/api/v1/things", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+
+
 def test_the_input_itself_is_not_repeated_in_the_answer(client):
     assert "swordfish" not in client.post("/api/v1/things", json={"name": 1, "size": "swordfish"}).text
 

@@ -86,11 +86,15 @@ def test_the_style_sheet_names_the_font_by_its_own_address(client, files):
         "/static/",
         "/static/x/../../access.py",
         "/static/%2e%2e/access.py",
-        "/static/%00",
     ],
 )
 def test_any_other_address_is_nothing(client, path):
     assert client.get(path).status_code == 404
+
+
+def test_a_browser_that_asks_by_itself_gets_the_icon(client, files):
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["location"]) == (307, files.url("favicon.svg"))
 
 
 def test_files_are_only_read(client, files):

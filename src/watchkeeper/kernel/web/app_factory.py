@@ -17,6 +17,7 @@ from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.telemetry.middleware import RequestTelemetry
 from watchkeeper.kernel.web import health
+from watchkeeper.kernel.web import static as static_files
 from watchkeeper.kernel.web.csrf import Csrf
 from watchkeeper.kernel.web.headers import HostGuard, SecurityHeaders, TrustedProxies
 from watchkeeper.kernel.web.limits import RequestLimits
@@ -65,8 +66,7 @@ def create_app(
     )
     app.state.parts = parts
     add_problem_handlers(app)
-    app.include_router(health.router)
-    for router in routers:
+    for router in (health.router, static_files.router, *routers):
         app.include_router(router)
     app.mount("/static", files)
     for prefix, mounted in (mounts or {}).items():

@@ -25,7 +25,8 @@ class _BodyTooLarge(HTTPException):
 
 
 class RequestLimits:
-    """ASGI: refuses bodies over the limit of their path (413) and JSON nested too deeply (400), chunked ones too.
+    """ASGI: refuses bodies over the limit of their path (413) and JSON nested too deeply (400), chunked ones too,
+    and addresses with a NUL character (400).
 
     `overrides` maps path prefixes to their own limit in bytes; None leaves a prefix to a route that counts for itself.
     JSON is read whole before the app sees it, so only paths under the default rules are checked for depth.
@@ -41,6 +42,10 @@ class RequestLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            # PostgreSQL can't keep it, and nobody types it.
+            await problem_response(MalformedRequest("The address holds a NUL character."))(scope, receive, send)
             return
         limit = self._limit_of(scope["path"])
         if limit is None:

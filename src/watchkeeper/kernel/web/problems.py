@@ -112,6 +112,8 @@ def wants_page(request: Request) -> bool:
 
 async def refuse(request: Request, refusal: Refusal) -> Response:
     """The answer to a refused request, in the form its sender understands."""
+    if refusal.status >= 500 and not isinstance(refusal, Unexpected):
+        _log.warning("refused", code=refusal.code, detail=refusal.detail, path=request.url.path)
     if refusal.status == 401 and request.headers.get("hx-request") == "true":
         return _with_header(problem_response(refusal), "HX-Redirect", _login_url(request))
     if not wants_page(request):

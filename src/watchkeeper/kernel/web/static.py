@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
+from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from watchkeeper.kernel.errors import NotFound
-from watchkeeper.kernel.web.access import Public
+from watchkeeper.kernel.web.access import Actor, Public, public
+from watchkeeper.kernel.web.parts import parts_of
 from watchkeeper.kernel.web.problems import problem_response
 
 FOLDER = Path(__file__).parent / "static"
@@ -27,6 +30,18 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
+
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/favicon.ico")
+async def favicon(
+    request: Request,
+    who: Annotated[Actor | None, public("browsers ask for it by themselves, also on pages that name another")],  # noqa: ARG001
+) -> RedirectResponse:
+    """Our icon, for answers that are no pages of ours."""
+    return RedirectResponse(parts_of(request)[StaticFiles].url("favicon.svg"))
 
 
 @dataclass

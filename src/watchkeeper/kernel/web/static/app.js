@@ -61,16 +61,23 @@
     const state = list.dataset.sseState ? document.querySelector(list.dataset.sseState) : null;
     const say = (name, text) => { if (state) { state.dataset.state = name; state.textContent = text; } };
     const most = Number(list.dataset.sseMax || 200);
-    const last = list.dataset.sseLast;
-    let address = list.dataset.sse;
-    if (last) address += `${address.includes("?") ? "&" : "?"}last_event_id=${encodeURIComponent(last)}`;
-    const source = new EventSource(address);
-    source.onopen = () => say("live", "live");
-    source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) say("off", "not live: reload the page");
-      else say("reconnecting", "reconnecting…");
-    };
-    source.onmessage = (event) => {
+    let last = list.dataset.sseLast || "";
+    let source = null;
+
+    function connect() {
+      let address = list.dataset.sse;
+      if (last) address += `${address.includes("?") ? "&" : "?"}last_event_id=${encodeURIComponent(last)}`;
+      source = new EventSource(address);
+      source.onopen = () => say("live", "live");
+      source.onmessage = show;
+      source.onerror = () => {
+        if (source.readyState === EventSource.CLOSED) say("off", "not live: reload the page");
+        else say("reconnecting", "reconnecting…");
+      };
+    }
+
+    function show(event) {
+      last = event.lastEventId || last;
       const holder = document.createElement("template");
       holder.innerHTML = event.data; // HTML that our own templates escaped
       const items = [...holder.content.children];
@@ -78,9 +85,17 @@
       list.prepend(...items);
       items.forEach((item) => showTimes(item));
       while (list.children.length > most) list.lastElementChild.remove();
-      document.querySelector(list.dataset.sseEmpty || null)?.setAttribute("hidden", "");
-    };
-    addEventListener("pagehide", () => source.close());
+      if (list.dataset.sseEmpty) document.querySelector(list.dataset.sseEmpty)?.setAttribute("hidden", "");
+    }
+
+    // A browser keeps six connections to a server: tabs that nobody looks at must not hold them.
+    document.addEventListener("visibilitychange", () => {
+      source?.close();
+      source = null;
+      if (!document.hidden && list.isConnected) connect();
+    });
+    addEventListener("pagehide", () => source?.close());
+    connect();
   }
 
   // --- tables: a button in each data-sort header ---
