@@ -146,6 +146,15 @@ def test_a_phone_scrolls_down_and_never_sideways(open_page, scheme):
         assert box["height"] >= 44
 
 
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_way_to_other_pages_stays_in_sight(open_page, width):
+    page = open_page(width, 500)
+    page.wait_for_selector(".wk-chart canvas")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    assert page.evaluate("window.scrollY") > 300
+    assert page.locator(".wk-side").bounding_box()["y"] == 0
+
+
 def test_without_javascript_everything_is_there(open_page):
     page = open_page(375, 812, java_script_enabled=False)
     assert page.is_visible("h1")
