@@ -56,7 +56,7 @@ def test_every_other_session_can_be_ended_in_one_go(console: Console, alice: Bro
     assert alice.is_signed_in()
 
 
-@pytest.mark.parametrize("session_id", ["ses_" + "0" * 26, "x", "%00", "..%2f", "per_" + "0" * 26])
+@pytest.mark.parametrize("session_id", ["ses_" + "0" * 26, "x", "..%2f", "per_" + "0" * 26])
 def test_a_session_that_is_not_there_can_not_be_ended(console: Console, alice: Browser, session_id: str) -> None:
     assert alice.submit(f"/account/sessions/{session_id}/end", {}, page="/account").status_code == 404
 

@@ -79,7 +79,7 @@ def test_once_somebody_is_there_no_start_makes_a_link(console: Console) -> None:
     assert console.change(public.ensure_setup_link, console.clock, console.settings) is None
 
 
-@pytest.mark.parametrize("secret", ["x", "wku_" + "a" * 43, "wkl_x", "%00", "a" * 4000, "%F0%9F%98%80", "..%2f.."])
+@pytest.mark.parametrize("secret", ["x", "wku_" + "a" * 43, "wkl_x", "a" * 4000, "%F0%9F%98%80", "..%2f.."])
 def test_a_made_up_link_is_dead(console: Console, secret: str) -> None:
     console.setup_secret()
     assert console.browser().get(f"/setup/{secret}").status_code == 404

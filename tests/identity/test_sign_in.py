@@ -94,12 +94,19 @@ def test_an_unknown_email_takes_the_same_path_through_the_hash(console: Console,
 
 
 @pytest.mark.parametrize(
-    "email", ["", "\x00", "alice", "' OR 1=1 --", "a@b\x00.example", "a" * 5000, "<script>alert(1)</script>@x"]
+    "email", ["", "alice", "' OR 1=1 --", "a@b\x01.example", "a" * 5000, "<script>alert(1)</script>@x"]
 )
 def test_a_hostile_email_is_just_a_wrong_one(console: Console, alice: Browser, email: str) -> None:
     answer = console.browser().sign_in(email, "wrong but long enough")
     assert answer.status_code == 403
     assert "<script>alert" not in answer.text
+
+
+def test_a_nul_is_refused_before_it_reaches_a_database(console: Console, alice: Browser) -> None:
+    facts = len(console.facts())
+    assert console.browser().sign_in("a@b\x00.example", "wrong but long enough").status_code == 400
+    assert console.browser().get("/setup/%00").status_code == 400
+    assert len(console.facts()) == facts
 
 
 def test_spaces_around_a_password_belong_to_it(console: Console, alice: Browser) -> None:

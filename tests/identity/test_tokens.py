@@ -83,7 +83,7 @@ def test_revoking_twice_changes_nothing_and_tells_nothing(console: Console) -> N
     assert len(console.facts("identity.token_revoked")) == 1
 
 
-@pytest.mark.parametrize("token_id", ["tok_x", "tok_" + "0" * 26, "%00", "per_" + "0" * 26, "%F0%9F%98%80", "a" * 900])
+@pytest.mark.parametrize("token_id", ["tok_x", "tok_" + "0" * 26, "per_" + "0" * 26, "%F0%9F%98%80", "a" * 900])
 def test_an_unknown_token_can_not_be_revoked(console: Console, token_id: str) -> None:
     answer = console.program(console.control.secret, "127.0.0.1").delete(f"/api/v1/tokens/{token_id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "identity.token_not_found")
