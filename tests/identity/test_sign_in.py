@@ -104,7 +104,7 @@ def test_a_hostile_email_is_just_a_wrong_one(console: Console, alice: Browser, e
 
 def test_a_nul_is_refused_before_it_reaches_a_database(console: Console, alice: Browser) -> None:
     facts = len(console.facts())
-    assert console.browser().sign_in("a@b\x00.example", "wrong but long enough").status_code == 400
+    assert console.browser().sign_in("a@b\x00.example", "wrong but long enough").status_code == 422
     assert console.browser().get("/setup/%00").status_code == 400
     assert len(console.facts()) == facts
 
