@@ -16,7 +16,7 @@ def test_an_open_stream_does_not_hold_up_the_end(tmp_path):
     async def go() -> bytes:
         server = Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"), app.state.parts[Streams])
         running = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         got = b""

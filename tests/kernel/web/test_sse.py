@@ -142,7 +142,7 @@ def test_the_browser_says_where_it_was(app):
     assert last_event_id(request_of(app)) is None
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="\0")))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_data_of_several_lines_arrives_as_it_was_sent(text):
     frame = ServerSentEvent(text, id="1").encode().decode()
     assert frame.endswith("\n\n")

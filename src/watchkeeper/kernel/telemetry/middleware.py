@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 
 import structlog
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, use_span
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watchkeeper.kernel.clock import Clock
-from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.telemetry import metrics, tracing
 
 # Watching the intake would feed the intake; the others are asked every few seconds by machines.
@@ -30,7 +30,7 @@ class RequestTelemetry:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = new_id("req")
+        request_id = f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if scope["path"].startswith(_UNWATCHED):
@@ -116,7 +116,7 @@ def span_method(scope: Scope) -> str:
 def _with_request_id(send: Send, request_id: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode())]}
         await send(message)
 
     return sending

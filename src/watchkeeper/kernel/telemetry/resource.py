@@ -22,7 +22,6 @@ def own_resource() -> Resource:
             "service.name": SERVICE,
             "service.version": watchkeeper.__version__,
             "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
-            "deployment.environment.name": "operations",
             "telemetry.sdk.language": "python",
         }
     )

@@ -66,13 +66,14 @@ def create_app(
     )
     app.state.parts = parts
     add_problem_handlers(app)
-    for router in (health.router, static_files.router, *routers):
-        app.include_router(router)
-    app.mount("/static", files)
+    # First: routes are tried in order, and the hottest paths are mounts.
     for prefix, mounted in (mounts or {}).items():
         # A mount alone would answer its own prefix with a redirect, which exporters don't follow.
         app.router.routes.append(Route(prefix, mounted, include_in_schema=False))
         app.mount(prefix, mounted)
+    app.mount("/static", files)
+    for router in (health.router, static_files.router, *routers):
+        app.include_router(router)
     describe_api(app)
     _add_middleware(app, parts, body_limits or {})
     return app
