@@ -15,14 +15,17 @@ from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import Banner
 from watchkeeper.kernel.work import Recurring, Task
+from watchkeeper.modules.telemetry import charts, pages, pages_traces, routes
 from watchkeeper.modules.telemetry.decoding import Decoder
 from watchkeeper.modules.telemetry.engine import Engine
 from watchkeeper.modules.telemetry.flusher import Flusher, SeenListener
 from watchkeeper.modules.telemetry.intake import Intake, OtlpApp
 from watchkeeper.modules.telemetry.intake_log import IntakeLog
 from watchkeeper.modules.telemetry.maintenance import Maintenance
-from watchkeeper.modules.telemetry.model import Signal
+from watchkeeper.modules.telemetry.model import Dataset, Signal
 from watchkeeper.modules.telemetry.parts import PartFolder
+from watchkeeper.modules.telemetry.query import Telemetry
+from watchkeeper.modules.telemetry.readiness import Sends
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
 MAINTENANCE_EVERY = timedelta(seconds=15)
@@ -96,6 +99,10 @@ class TelemetryStore:
         intake = Intake(log, decoder, clock)
         return cls(intake, log, flusher, engine, folder, decoder, maintenance, settings, server)
 
+    def telemetry(self, db: Database) -> Telemetry:
+        """The way to ask."""
+        return Telemetry(db, self.engine, self.folder)
+
     def start(self) -> None:
         self.flusher.start()
         metrics.gauge_callback(
@@ -134,4 +141,20 @@ class TelemetryStore:
         return []
 
 
+def telemetry_parts(store: TelemetryStore, db: Database) -> dict[Any, Any]:
+    """The parts that telemetry's routes are handed."""
+    return {
+        TelemetryStore: store,
+        TelemetrySettings: store.settings,
+        Telemetry: store.telemetry(db),
+    }
+
+
+def readiness_checks(telemetry: Telemetry, clock: Clock) -> tuple[Sends, ...]:
+    """Scorecard lines for the catalog."""
+    return tuple(Sends(telemetry, clock, dataset) for dataset in (Dataset.METRICS, Dataset.LOGS, Dataset.SPANS))
+
+
+ROUTERS = (routes.router, charts.router, pages.router, pages_traces.router)
+NAV = pages.NAV
 TEMPLATES = {"telemetry": Path(__file__).parent / "templates"}

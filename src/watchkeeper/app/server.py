@@ -1,0 +1,204 @@
+"""Puts the parts together: one object that is the whole of a running Watchkeeper."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+
+from watchkeeper.app import migrations, tables
+from watchkeeper.app import pages as app_pages
+from watchkeeper.app.configuration import Configuration
+from watchkeeper.app.ops import api as ops_api
+from watchkeeper.app.timeline import routes as timeline_routes
+from watchkeeper.app.timeline.tail import Tail
+from watchkeeper.kernel import work
+from watchkeeper.kernel.clock import Clock, SystemClock
+from watchkeeper.kernel.db.database import Database, open_database
+from watchkeeper.kernel.db.lock import ServerLock
+from watchkeeper.kernel.db.migrations import Migrations
+from watchkeeper.kernel.journal.listeners import Dispatcher
+from watchkeeper.kernel.settings import ServerSettings
+from watchkeeper.kernel.telemetry.self_telemetry import SelfTelemetry
+from watchkeeper.kernel.web.app_factory import create_app
+from watchkeeper.kernel.web.csrf import Csrf
+from watchkeeper.kernel.web.health import ReadyChecks
+from watchkeeper.kernel.web.idempotency import forget_answers
+from watchkeeper.kernel.web.pages import Banners
+from watchkeeper.kernel.web.parts import Parts
+from watchkeeper.kernel.web.settings import WebSettings
+from watchkeeper.kernel.web.sse import Streams
+from watchkeeper.kernel.work import Recurring, Transactional, Worker
+from watchkeeper.kernel.work import store as work_store
+from watchkeeper.modules.catalog import public as catalog
+from watchkeeper.modules.catalog import wiring as catalog_wiring
+from watchkeeper.modules.identity import wiring as identity_wiring
+from watchkeeper.modules.identity.control import ControlToken
+from watchkeeper.modules.telemetry import wiring as telemetry_wiring
+from watchkeeper.modules.telemetry.model import Signal
+from watchkeeper.modules.telemetry.query import Telemetry
+
+SCRIPTS = Path(migrations.__file__).parent
+_DONE_WORK_KEPT = timedelta(days=7)
+_ANSWERS_KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class DatabaseReady:
+    """Ready means that the database answers and has this version's schema."""
+
+    db: Database
+    name: str = "database"
+
+    async def check(self) -> str | None:
+        """None when all is well."""
+        pending = await self.db.ask(lambda _session: Migrations(SCRIPTS).pending(self.db.engine))
+        return f"{len(pending)} migrations are pending" if pending else None
+
+
+@dataclass(frozen=True)
+class Watchkeeper:
+    """The parts of one server and its app. `background` says whether it does work besides answering."""
+
+    app: FastAPI
+    configuration: Configuration
+    db: Database
+    clock: Clock
+    store: telemetry_wiring.TelemetryStore
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        configuration: Configuration,
+        *,
+        url: str | None = None,
+        background: bool = True,
+        clock: Clock | None = None,
+        lock: ServerLock | None = None,
+    ) -> Iterator[Watchkeeper]:
+        """Take the data directory, bring the schema up to date and build the app; all is let go of at the end.
+
+        Raises AlreadyRunning, DatabaseTooNew or Unavailable.
+        """
+        clock = clock or SystemClock()
+        server = configuration.server
+        with ExitStack() as stack:
+            held = lock or stack.enter_context(ServerLock(server.data))
+            db = open_database(server.database_url, server.data)
+            stack.callback(db.close)
+            Migrations(SCRIPTS).migrate(db.engine)
+            control = ControlToken.create(server.data)
+            store = _open_telemetry(db, clock, configuration)
+            stack.callback(store.close)
+            parts = _parts(configuration, db, clock, store, control)
+            watchkeeper = cls(_app(parts, store, db, clock, background), configuration, db, clock, store)
+            if url is not None:
+                held.announce(url)
+            yield watchkeeper
+
+
+def _open_telemetry(db: Database, clock: Clock, configuration: Configuration) -> telemetry_wiring.TelemetryStore:
+    def on_seen(session: Session, seen: frozenset[tuple[str, str]], _at: datetime) -> None:
+        catalog.discover(session, clock, [catalog.Seen(service, environment) for service, environment in seen])
+
+    with db.read() as session:
+        known = [service.name for service in catalog.services(session)]
+    return telemetry_wiring.TelemetryStore.open(
+        db, clock, configuration.telemetry, configuration.server, known_services=known, on_seen=on_seen
+    )
+
+
+def _parts(
+    configuration: Configuration,
+    db: Database,
+    clock: Clock,
+    store: telemetry_wiring.TelemetryStore,
+    control: ControlToken,
+) -> Parts:
+    server = configuration.server
+    telemetry = telemetry_wiring.telemetry_parts(store, db)
+    parts: dict[Any, Any] = {
+        Configuration: configuration,
+        Database: db,
+        SystemClock: clock,
+        ServerSettings: server,
+        WebSettings: configuration.web,
+        Csrf: Csrf.kept_in(server.data, secure=(server.base_url or "").startswith("https://")),
+        ReadyChecks: ReadyChecks((DatabaseReady(db),)),
+        Banners: Banners((store,)),
+        Tail: Tail(db),
+        catalog.ReadinessChecks: catalog.ReadinessChecks(
+            (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
+        ),
+        **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
+        **telemetry,
+    }
+    return Parts(parts)
+
+
+def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock, background: bool) -> FastAPI:
+    return create_app(
+        parts=parts,
+        routers=(
+            *identity_wiring.ROUTERS,
+            *catalog_wiring.ROUTERS,
+            *telemetry_wiring.ROUTERS,
+            timeline_routes.router,
+            timeline_routes.pages,
+            ops_api.router,
+            app_pages.router,
+        ),
+        mounts=store.apps(),
+        nav=(*identity_wiring.NAV, *catalog_wiring.NAV, *telemetry_wiring.NAV, *timeline_routes.NAV, *app_pages.NAV),
+        templates={
+            **identity_wiring.TEMPLATES,
+            **catalog_wiring.TEMPLATES,
+            **telemetry_wiring.TEMPLATES,
+            "app": Path(__file__).parent / "templates",
+        },
+        body_limits={"/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
+        lifespan=_lifespan(parts, store, db, clock) if background else None,
+    )
+
+
+def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        worker = Worker(db, clock, {}, recurring=[*store.recurring(), *_recurring(db, clock)])
+        own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
+        store.start()
+        worker.start()
+        if parts[ServerSettings].self_telemetry:
+            own.start()
+        try:
+            yield
+        finally:
+            parts[Streams].close()
+            own.stop()
+            worker.stop()
+
+    return lifespan
+
+
+def _recurring(db: Database, clock: Clock) -> list[Recurring]:
+    def clean_up(session: Session, _task: work.Task) -> None:
+        now = clock.now()
+        work_store.prune(session, before=db.database_now(session) - _DONE_WORK_KEPT)
+        forget_answers(session, before=now - _ANSWERS_KEPT)
+
+    return [Recurring("kernel.clean_up", timedelta(hours=1), Transactional(clean_up))]
+
+
+def with_server(configuration: Configuration, **changes: Any) -> Configuration:
+    """The configuration with other server settings."""
+    return replace(configuration, server=configuration.server.model_copy(update=changes))
+
+
+__all__ = ["Dispatcher", "Watchkeeper", "tables", "with_server"]
