@@ -22,6 +22,7 @@ PAIRS = [
     ("accent-text", "accent-wash", TEXT),
     ("accent", "surface", DRAWING),
     ("accent", "ground", DRAWING),
+    ("line-input", "surface", DRAWING),
 ]
 
 
