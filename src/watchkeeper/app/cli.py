@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper import __version__
+from watchkeeper.app import cli_ops, demo
+from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import DatabaseOption, DataOption, JsonOption, out, refusals_end_the_command
 
 cli = typer.Typer(
@@ -18,8 +20,9 @@ cli = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold secrets
     add_completion=False,
 )
-token_cli = typer.Typer(help="API tokens.", no_args_is_help=True)
 cli.add_typer(token_cli, name="token")
+cli_ops.add_to(cli)
+demo.add_to(cli)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="TOML file with settings.", show_default=False, dir_okay=False)
@@ -28,10 +31,6 @@ ConfigOption = Annotated[
 
 def main() -> None:
     """Entry point of the command."""
-    from watchkeeper.app import cli_ops, demo
-
-    demo.add_to(cli)
-    cli_ops.add_to(cli)
     cli()
 
 

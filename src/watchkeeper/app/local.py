@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 
@@ -55,7 +57,24 @@ def connect(configuration: Configuration, elsewhere: Elsewhere | None = None) ->
         raise CommandRefused(f"can't reach Watchkeeper: {error}") from error
 
 
-def result_of(response: httpx.Response) -> object:
+@contextmanager
+def connect_to_nothing(configuration: Configuration, elsewhere: Elsewhere | None = None) -> Iterator[httpx.Client]:
+    """As `connect`; where there is no data directory yet, to an empty Watchkeeper that is gone afterwards."""
+    server = configuration.server
+    if elsewhere is not None or server.database_url is not None or server.data.exists():
+        with connect(configuration, elsewhere) as client:
+            yield client
+        return
+    from watchkeeper.app.server import with_server
+
+    with (
+        TemporaryDirectory(prefix="watchkeeper-") as empty,
+        connect(with_server(configuration, data=Path(empty))) as client,
+    ):
+        yield client
+
+
+def result_of(response: httpx.Response) -> Any:
     """The JSON of a good answer; raises CommandRefused with the server's own words for a bad one."""
     if response.is_success:
         return response.json() if response.content else None

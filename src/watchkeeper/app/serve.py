@@ -13,6 +13,8 @@ from watchkeeper.app.console import CommandRefused, out
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.telemetry.logs import configure_logging
+from watchkeeper.kernel.web.serving import Server
+from watchkeeper.kernel.web.sse import Streams
 from watchkeeper.modules.identity.public import ensure_setup_link
 
 _log = structlog.get_logger("watchkeeper")
@@ -27,7 +29,7 @@ def serve(configuration: Configuration) -> None:
         url = f"http://{_in_url(server.host)}:{listener.getsockname()[1]}"
         with Watchkeeper.open(configuration, url=url, lock=lock) as watchkeeper:
             _greet(watchkeeper, server.base_url or url)
-            uvicorn.Server(_uvicorn(watchkeeper)).run(sockets=[listener])
+            Server(_uvicorn(watchkeeper), watchkeeper.app.state.parts[Streams]).run(sockets=[listener])
 
 
 def _uvicorn(watchkeeper: Watchkeeper) -> uvicorn.Config:

@@ -33,13 +33,14 @@ from watchkeeper.kernel.web.idempotency import forget_answers
 from watchkeeper.kernel.web.pages import Banners
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.web.settings import WebSettings
-from watchkeeper.kernel.web.sse import Streams
 from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.kernel.work import store as work_store
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.catalog import wiring as catalog_wiring
 from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
+from watchkeeper.modules.identity.jobs import recurring_work
+from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.telemetry import wiring as telemetry_wiring
 from watchkeeper.modules.telemetry.model import Signal
 from watchkeeper.modules.telemetry.query import Telemetry
@@ -171,7 +172,12 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
 def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        worker = Worker(db, clock, {}, recurring=[*store.recurring(), *_recurring(db, clock)])
+        worker = Worker(
+            db,
+            clock,
+            {},
+            recurring=[*store.recurring(), *recurring_work(clock, parts[IdentitySettings]), *_recurring(db, clock)],
+        )
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         worker.start()
@@ -180,7 +186,6 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         try:
             yield
         finally:
-            parts[Streams].close()
             own.stop()
             worker.stop()
 

@@ -1,0 +1,1 @@
+"""Operations as code, over the API and on the command line."""

@@ -1,0 +1,1 @@
+"""The timeline: the journal as people read it."""
