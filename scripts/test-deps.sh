@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Brings what the tests use beside Python: PostgreSQL's server programs and Chromium, from Debian.
+# Quiet when they are there. Without them the tests that need them are skipped, or fail where CI=true.
+set -euo pipefail
+
+wanted=()
+postgres=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb || true)
+[ -n "$postgres" ] || wanted+=(postgresql)
+[ -x /usr/bin/chromium ] || wanted+=(chromium)
+[ ${#wanted[@]} -gt 0 ] || exit 0
+
+root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+if ! command -v apt-get >/dev/null || ! root true 2>/dev/null; then
+    echo "Missing for the tests, and not installed because that needs Debian and root: ${wanted[*]}" >&2
+    exit 0
+fi
+
+echo "Installing for the tests: ${wanted[*]} …" >&2
+# The tests start servers of their own; Debian would also make and start a cluster.
+if [[ " ${wanted[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    root mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | root tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+log=$(mktemp)
+if ! { root apt-get update && root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${wanted[@]}"; } >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    echo "Missing for the tests, and apt-get could not install them: ${wanted[*]}" >&2
+fi
+rm -f "$log"
