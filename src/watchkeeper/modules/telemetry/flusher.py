@@ -28,7 +28,7 @@ _stored = metrics.counter("telemetry_rows_stored", "Rows written to Parquet part
 _pending = metrics.histogram("telemetry_flush_seconds", "Time from sealing a segment to its parts being listed.")
 
 SeenListener = Callable[[Session, frozenset[tuple[str, str]], datetime], None]
-_RAW = (Dataset.SPANS, Dataset.LOGS, Dataset.METRICS)
+_ATTEMPTS = 5
 
 
 @dataclass
@@ -83,6 +83,7 @@ class Flusher:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._one_at_a_time = threading.Lock()
+        self._failures = 0
 
     def start(self) -> None:
         """Flush every few seconds until `stop`."""
@@ -104,7 +105,7 @@ class Flusher:
                 self._waiting.append(sealed)
             rows = 0
             while self._waiting:
-                rows += self._store(self._waiting[0])
+                rows += self._store_or_set_aside(self._waiting[0])
                 del self._waiting[0]
             return rows
 
@@ -124,6 +125,22 @@ class Flusher:
             _log.warning("telemetry is kept in the intake log", reason=str(error), segments=len(self._waiting))
         except Exception:  # noqa: BLE001 (an edge: the thread must outlive a segment it can't store)
             _log.exception("telemetry could not be stored", segments=len(self._waiting))
+
+    def _store_or_set_aside(self, segment: Segment) -> int:
+        try:
+            return self._store(segment)
+        except (Refusal, OSError):
+            raise  # the machine's trouble, not the segment's: it stays first in line
+        except Exception:
+            # Our mistake. One segment must not hold up all later ones; its file is kept for a version that reads it.
+            self._failures += 1
+            if self._failures < _ATTEMPTS:
+                raise
+            self._failures = 0
+            _log.exception("a segment of the intake log can't be stored and was set aside", segment=segment.name)
+            segment.path.replace(segment.path.with_suffix(".unreadable"))
+            self._decoder.release(segment.requests)
+            return 0
 
     def _store(self, segment: Segment) -> int:
         started = self._clock.monotonic()

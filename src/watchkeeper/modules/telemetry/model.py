@@ -41,7 +41,8 @@ class Dataset(StrEnum):
 
 DATASET_OF = {Signal.TRACES: Dataset.SPANS, Signal.METRICS: Dataset.METRICS, Signal.LOGS: Dataset.LOGS}
 
-Kind = Literal["text", "int", "small", "float", "bool", "ints", "floats"]
+# `numbers` is a list of numbers, kept as JSON text: only charts of one metric read it.
+Kind = Literal["text", "int", "small", "float", "bool", "numbers"]
 
 # All times and durations are nanoseconds, times since 1970 in UTC. Text may be null unless a query relies on it.
 COLUMNS: dict[Dataset, dict[str, Kind]] = {
@@ -101,8 +102,8 @@ COLUMNS: dict[Dataset, dict[str, Kind]] = {
         "sum": "float",
         "min": "float",
         "max": "float",
-        "bounds": "floats",
-        "buckets": "ints",
+        "bounds": "numbers",
+        "buckets": "numbers",
         "resource": "text",
         "scope": "text",
     },

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import arro3.io
+import orjson
 from arro3.core import Array, DataType, Table
 
 from watchkeeper.kernel.clock import from_unix_nano
@@ -36,8 +37,7 @@ _TYPES: dict[Kind, DataType] = {
     "small": DataType.int16(),
     "float": DataType.float64(),
     "bool": DataType.bool(),
-    "ints": DataType.list(DataType.int64()),
-    "floats": DataType.list(DataType.float64()),
+    "numbers": DataType.string(),
 }
 
 
@@ -84,8 +84,14 @@ class PartFolder:
 def arrow_table(batch: Batch) -> Table:
     """The batch as an Arrow table."""
     kinds = COLUMNS[batch.dataset]
-    arrays = [Array(values, _TYPES[kinds[name]]) for name, values in batch.columns.items()]
+    arrays = [_array(values, kinds[name]) for name, values in batch.columns.items()]
     return Table.from_arrays(arrays, names=list(batch.columns))
+
+
+def _array(values: list[Any], kind: Kind) -> Array:
+    if kind == "numbers":
+        values = [None if one is None else orjson.dumps(one).decode() for one in values]
+    return Array(values, _TYPES[kind])
 
 
 def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int) -> Part:

@@ -80,6 +80,8 @@ def query(
     unit = rows[0]["unit"] if rows else None
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows[:MOST_POINTS]:
+        for numbers in ("bounds", "buckets"):
+            row[numbers] = orjson.loads(row[numbers]) if row[numbers] else []
         groups[_label(row, group_by)].append(row)
     if kind in ("histogram", "exponential_histogram"):
         return MetricAnswer(name, unit, "percentiles", times, _percentiles(groups, times, step), cut)
@@ -121,8 +123,8 @@ def _percentiles(
     found = []
     for label, rows in sorted(groups.items())[:MOST_SERIES]:
         counts: dict[int, dict[tuple[float, float], float]] = defaultdict(lambda: defaultdict(float))
-        for row, change in _changes(rows, lambda row: list(row["buckets"] or [])):
-            bounds = row["bounds"] or []
+        for row, change in _changes(rows, lambda row: list(row["buckets"])):
+            bounds = row["bounds"]
             edges = zip([0.0, *bounds], [*bounds, bounds[-1] if bounds else 0.0], strict=True)
             for edge, count in zip(edges, change, strict=False):
                 counts[row["time"] // step * step][edge] += count

@@ -158,3 +158,4 @@ def readiness_checks(telemetry: Telemetry, clock: Clock) -> tuple[Sends, ...]:
 ROUTERS = (routes.router, charts.router, pages.router, pages_traces.router)
 NAV = pages.NAV
 TEMPLATES = {"telemetry": Path(__file__).parent / "templates"}
+STATIC = {"telemetry": Path(__file__).parent / "static"}
