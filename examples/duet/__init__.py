@@ -1,0 +1,1 @@
+"""Duet, a small two-sided matching product that shows Watchkeeper at work. See README.md."""

@@ -1,0 +1,144 @@
+"""The chat service: keeps what two matched members write, and delivers it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from examples.duet.releases import Release, load
+from examples.duet.service import Peer, Place, body_of, healthy, member_of, refused
+from examples.duet.storage import Store
+from opentelemetry import metrics
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+_LONGEST = 2000
+_KEPT = 50_000
+_PAGE = 30
+_DELIVER_EVERY = 0.25
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (number INTEGER PRIMARY KEY AUTOINCREMENT, match_id TEXT NOT NULL,
+  sender TEXT NOT NULL, text TEXT NOT NULL, notes TEXT NOT NULL, sent_at REAL NOT NULL, delivered_at REAL);
+CREATE INDEX IF NOT EXISTS messages_match ON messages (match_id, number);
+CREATE INDEX IF NOT EXISTS messages_waiting ON messages (number) WHERE delivered_at IS NULL;
+"""
+_log = logging.getLogger("duet.chat")
+
+
+def make_app(place: Place, matching: Peer) -> Starlette:
+    """The chat service as an application."""
+    chat = Chat(Store(place.data / "chat.sqlite", _SCHEMA), matching, load(place.release))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        delivering = asyncio.create_task(chat.keep_delivering())
+        yield
+        delivering.cancel()
+        with suppress(asyncio.CancelledError):
+            await delivering
+        await matching.close()
+        chat.store.close()
+
+    routes = [
+        Route("/v1/matches/{match_id}/messages", chat.send, methods=["POST"]),
+        Route("/v1/matches/{match_id}/messages", chat.history),
+        Route("/healthz", healthy),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refused})
+
+
+class Chat:
+    """The verbs of chat."""
+
+    def __init__(self, store: Store, matching: Peer, release: Release) -> None:
+        self.store = store
+        self._matching = matching
+        self._release = release
+        self._sent = asyncio.Event()
+        meter = metrics.get_meter("duet.chat")
+        self._delivery = meter.create_histogram(
+            "duet.messages.delivery",
+            "s",
+            "From sent to delivered",
+            explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30],
+        )
+
+    async def send(self, request: Request) -> JSONResponse:
+        """POST /v1/matches/{match_id}/messages"""
+        me = member_of(request)
+        match = await self._match_of(request, me)
+        text = (await body_of(request, text=str))["text"]
+        if not 0 < len(text) <= _LONGEST:
+            raise HTTPException(422, f"text: expected 1 to {_LONGEST} characters")
+        notes = json.dumps(self._release.annotate(text), ensure_ascii=False)
+        row = (match, me, text, notes, time.time())
+        number = await self.store.write(lambda cursor: _insert(cursor, row))
+        self._sent.set()
+        _log.info("message sent", extra={"user": me, "match": match, "length": len(text)})
+        return JSONResponse({"number": number}, 201)
+
+    async def history(self, request: Request) -> JSONResponse:
+        """GET /v1/matches/{match_id}/messages"""
+        match = await self._match_of(request, member_of(request))
+        rows = await self.store.read(lambda cursor: _latest(cursor, match))
+        names = ("number", "sender", "text", "sent_at", "delivered_at")
+        return JSONResponse({"items": [dict(zip(names, row, strict=True)) for row in rows]})
+
+    async def keep_delivering(self) -> None:
+        """Deliver what waits, for ever."""
+        while True:
+            self._sent.clear()
+            try:
+                with suppress_instrumentation():  # no request asked for it: its queries would be traces of their own
+                    waited = await self.store.write(_deliver)
+                for seconds in waited:
+                    self._delivery.record(seconds)
+            except sqlite3.Error:
+                _log.exception("delivery failed; trying again")
+                self._sent.set()
+            await asyncio.sleep(_DELIVER_EVERY)
+            await self._sent.wait()
+
+    async def _match_of(self, request: Request, me: str) -> str:
+        match = str(request.path_params["match_id"])
+        members = (await self._matching.call("GET", f"/v1/matches/{match}", user=me))["members"]
+        if me not in members:
+            _log.warning("not in this match", extra={"user": me, "match": match})
+            raise HTTPException(403, "not your match")
+        return match
+
+
+def _insert(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> int:
+    cursor.execute("INSERT INTO messages (match_id, sender, text, notes, sent_at) VALUES (?, ?, ?, ?, ?)", row)
+    number = int(cursor.lastrowid or 0)
+    cursor.execute("DELETE FROM messages WHERE number <= ?", (number - _KEPT,))
+    return number
+
+
+def _latest(cursor: sqlite3.Cursor, match: str) -> list[Any]:
+    cursor.execute(
+        "SELECT number, sender, text, sent_at, delivered_at FROM messages WHERE match_id = ? ORDER BY number DESC LIMIT ?",
+        (match, _PAGE),
+    )
+    return cursor.fetchall()
+
+
+def _deliver(cursor: sqlite3.Cursor) -> list[float]:
+    """Mark what waits as delivered; how long each waited."""
+    now = time.time()
+    cursor.execute("SELECT number, sent_at FROM messages WHERE delivered_at IS NULL ORDER BY number LIMIT 200")
+    waiting = cursor.fetchall()
+    cursor.executemany(
+        "UPDATE messages SET delivered_at = ? WHERE number = ?", [(now, number) for number, _ in waiting]
+    )
+    return [max(0.0, now - sent) for _, sent in waiting]

@@ -1,0 +1,142 @@
+"""The gateway: signs members in, shows profiles, and passes everything else on."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from examples.duet.people import population
+from examples.duet.service import Peer, Place, body_of, healthy, refused
+from examples.duet.storage import Store
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+_SESSION_SECONDS = 3600
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS members (user_id TEXT PRIMARY KEY, name TEXT, region TEXT, age INTEGER, bio TEXT, code TEXT);
+CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, user_id TEXT NOT NULL, until REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS sessions_until ON sessions (until);
+"""
+_log = logging.getLogger("duet.gateway")
+
+
+def make_app(place: Place, matching: Peer, chat: Peer) -> Starlette:
+    """The gateway as an application."""
+    gateway = Gateway(Store(place.data / "gateway.sqlite", _SCHEMA), matching, chat)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await gateway.move_in(place.members)
+        yield
+        await matching.close()
+        await chat.close()
+        gateway.store.close()
+
+    routes = [
+        Route("/v1/auth/login", gateway.login, methods=["POST"]),
+        Route("/v1/profiles/{user_id}", gateway.profile),
+        Route("/v1/offers", gateway.offers),
+        Route("/v1/offers/{offer_id}/actions", gateway.act, methods=["POST"]),
+        Route("/v1/matches", gateway.matches),
+        Route("/v1/matches/{match_id}/messages", gateway.messages, methods=["GET", "POST"]),
+        Route("/healthz", healthy),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refused})
+
+
+class Gateway:
+    """The verbs of the gateway."""
+
+    def __init__(self, store: Store, matching: Peer, chat: Peer) -> None:
+        self.store = store
+        self._matching = matching
+        self._chat = chat
+
+    async def move_in(self, count: int) -> None:
+        """Put the population into the database, unless it is there."""
+        rows = [(p.user_id, p.name, p.region, p.age, p.bio, _hashed(p.code)) for p in population(count)]
+        await self.store.write(
+            lambda cursor: cursor.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?, ?, ?, ?)", rows)
+        )
+
+    async def login(self, request: Request) -> JSONResponse:
+        """POST /v1/auth/login"""
+        body = await body_of(request, user_id=str, code=str)
+        member = body["user_id"]
+        known = await self.store.read(lambda cursor: _one(cursor, "SELECT code FROM members WHERE user_id = ?", member))
+        if known is None or not hmac.compare_digest(known[0], _hashed(body["code"])):
+            _log.warning("wrong code", extra={"user": member, "known": known is not None})
+            raise HTTPException(401, "wrong user or code")
+        token = secrets.token_urlsafe(24)
+        now = time.time()
+
+        def begin(cursor: sqlite3.Cursor) -> None:
+            cursor.execute("DELETE FROM sessions WHERE until < ?", (now,))
+            cursor.execute("INSERT INTO sessions VALUES (?, ?, ?)", (token, member, now + _SESSION_SECONDS))
+
+        await self.store.write(begin)
+        _log.info("signed in", extra={"user": member})
+        return JSONResponse({"token": token, "user_id": member})
+
+    async def profile(self, request: Request) -> JSONResponse:
+        """GET /v1/profiles/{user_id}"""
+        await self._signed_in(request)
+        query = "SELECT user_id, name, region, age, bio FROM members WHERE user_id = ?"
+        found = await self.store.read(lambda cursor: _one(cursor, query, request.path_params["user_id"]))
+        if found is None:
+            raise HTTPException(404, "nobody by that name")
+        return JSONResponse(dict(zip(("user_id", "name", "region", "age", "bio"), found, strict=True)))
+
+    async def offers(self, request: Request) -> JSONResponse:
+        """GET /v1/offers"""
+        user = await self._signed_in(request)
+        return JSONResponse(await self._matching.call("GET", "/v1/offers", user=user))
+
+    async def act(self, request: Request) -> JSONResponse:
+        """POST /v1/offers/{offer_id}/actions"""
+        user = await self._signed_in(request)
+        body = await body_of(request, action=str)
+        path = f"/v1/offers/{request.path_params['offer_id']}/actions"
+        return JSONResponse(await self._matching.call("POST", path, user=user, body=body))
+
+    async def matches(self, request: Request) -> JSONResponse:
+        """GET /v1/matches"""
+        user = await self._signed_in(request)
+        return JSONResponse(await self._matching.call("GET", "/v1/matches", user=user))
+
+    async def messages(self, request: Request) -> JSONResponse:
+        """GET and POST /v1/matches/{match_id}/messages"""
+        user = await self._signed_in(request)
+        path = f"/v1/matches/{request.path_params['match_id']}/messages"
+        body = await body_of(request, text=str) if request.method == "POST" else None
+        answer = await self._chat.call(request.method, path, user=user, body=body)
+        return JSONResponse(answer, 201 if request.method == "POST" else 200)
+
+    async def _signed_in(self, request: Request) -> str:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        found = None
+        if scheme.lower() == "bearer":
+            query = "SELECT user_id, until FROM sessions WHERE token = ?"
+            found = await self.store.read(lambda cursor: _one(cursor, query, token))
+        if found is None or found[1] < time.time():
+            raise HTTPException(401, "sign in first")
+        return str(found[0])
+
+
+def _one(cursor: sqlite3.Cursor, query: str, value: str) -> Any:
+    cursor.execute(query, (value,))
+    return cursor.fetchone()
+
+
+def _hashed(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""The matching service: offers members to each other, and notices when two said yes."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from examples.duet.people import population
+from examples.duet.releases import Release, load
+from examples.duet.service import Place, body_of, healthy, member_of, refused
+from examples.duet.storage import Store
+from opentelemetry import metrics
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+OFFERS_AT_ONCE = 5
+_AGAIN_AFTER = 3600.0  # Duet is small: whoever was passed over is offered again an hour later
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS members (user_id TEXT PRIMARY KEY, region TEXT NOT NULL, age INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS members_region ON members (region);
+CREATE TABLE IF NOT EXISTS answers (user_id TEXT, question INTEGER, choice INTEGER,
+                                    PRIMARY KEY (user_id, question)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS offers (offer_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL, candidate_id TEXT NOT NULL,
+                                   status TEXT NOT NULL, presented_at REAL NOT NULL,
+                                   PRIMARY KEY (user_id, candidate_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS matches (match_id TEXT PRIMARY KEY, one TEXT NOT NULL, other TEXT NOT NULL, at REAL);
+CREATE INDEX IF NOT EXISTS matches_one ON matches (one, at);
+CREATE INDEX IF NOT EXISTS matches_other ON matches (other, at);
+"""
+_PRESENT = """
+INSERT INTO offers VALUES (:offer, :me, :candidate, 'presented', :now)
+ON CONFLICT (user_id, candidate_id) DO UPDATE SET status = 'presented', presented_at = :now
+"""
+_LATEST = """
+SELECT match_id, one, other FROM (SELECT * FROM matches WHERE one = :me UNION SELECT * FROM matches WHERE other = :me)
+ORDER BY at DESC LIMIT 10
+"""
+_log = logging.getLogger("duet.matching")
+
+
+def make_app(place: Place) -> Starlette:
+    """The matching service as an application."""
+    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA), load(place.release))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await matching.move_in(place.members)
+        yield
+        matching.store.close()
+
+    routes = [
+        Route("/v1/offers", matching.offers),
+        Route("/v1/offers/{offer_id}/actions", matching.act, methods=["POST"]),
+        Route("/v1/matches", matching.matches),
+        Route("/v1/matches/{match_id}", matching.match),
+        Route("/healthz", healthy),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refused})
+
+
+class Matching:
+    """The verbs of matching."""
+
+    def __init__(self, store: Store, release: Release) -> None:
+        self.store = store
+        self._release = release
+        meter = metrics.get_meter("duet.matching")
+        self._presented = meter.create_counter("duet.offers.presented", "{offer}", "Offers shown to members")
+        self._decided = meter.create_counter("duet.offers.decided", "{offer}", "Offers accepted or declined")
+        self._mutual = meter.create_counter("duet.matches.mutual", "{match}", "Pairs who both said yes")
+
+    async def move_in(self, count: int) -> None:
+        """Put the population into the database, unless it is there."""
+        people = population(count)
+        members = [(p.user_id, p.region, p.age) for p in people]
+        answers = [(p.user_id, question, choice) for p in people for question, choice in enumerate(p.answers)]
+
+        def fill(cursor: sqlite3.Cursor) -> None:
+            cursor.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", members)
+            cursor.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", answers)
+
+        await self.store.write(fill)
+
+    async def offers(self, request: Request) -> JSONResponse:
+        """GET /v1/offers"""
+        me, now = member_of(request), time.time()
+        chosen = await self.store.read(
+            lambda cursor: self._release.choose(cursor, me, OFFERS_AT_ONCE, now - _AGAIN_AFTER)
+        )
+        if not chosen:
+            _log.warning("nobody is left to offer", extra={"user": me})
+        offers = [{"offer_id": f"{me}-{other}", "user_id": other} for other in chosen]
+        rows = [{"offer": o["offer_id"], "me": me, "candidate": o["user_id"], "now": now} for o in offers]
+        await self.store.write(lambda cursor: cursor.executemany(_PRESENT, rows))
+        self._presented.add(len(offers))
+        _log.info("offers presented", extra={"user": me, "count": len(offers)})
+        return JSONResponse({"items": offers})
+
+    async def act(self, request: Request) -> JSONResponse:
+        """POST /v1/offers/{offer_id}/actions"""
+        me = member_of(request)
+        action = (await body_of(request, action=str))["action"]
+        if action not in ("accept", "decline"):
+            raise HTTPException(422, "action: expected accept or decline")
+        offer = request.path_params["offer_id"]
+        status = "accepted" if action == "accept" else "declined"
+        found, match = await self.store.write(lambda cursor: _decide(cursor, me, offer, status))
+        if not found:
+            raise HTTPException(404, "no such offer")
+        self._decided.add(1, {"duet.action": action})
+        if match is not None:
+            self._mutual.add(1)
+            _log.info("a match", extra={"user": me, "match": match})
+        return JSONResponse({"status": status, "match_id": match})
+
+    async def matches(self, request: Request) -> JSONResponse:
+        """GET /v1/matches"""
+        me = member_of(request)
+        rows = await self.store.read(lambda cursor: _all(cursor, _LATEST, {"me": me}))
+        return JSONResponse(
+            {"items": [{"match_id": row[0], "with": row[2] if row[1] == me else row[1]} for row in rows]}
+        )
+
+    async def match(self, request: Request) -> JSONResponse:
+        """GET /v1/matches/{match_id}"""
+        query = "SELECT match_id, one, other FROM matches WHERE match_id = :match"
+        rows = await self.store.read(lambda cursor: _all(cursor, query, {"match": request.path_params["match_id"]}))
+        if not rows:
+            raise HTTPException(404, "no such match")
+        return JSONResponse({"match_id": rows[0][0], "members": list(rows[0][1:])})
+
+
+def _decide(cursor: sqlite3.Cursor, me: str, offer: str, status: str) -> tuple[bool, str | None]:
+    """Whether the offer exists, and the match that the decision made, if any."""
+    found = _all(
+        cursor, "SELECT candidate_id FROM offers WHERE offer_id = :o AND user_id = :me", {"o": offer, "me": me}
+    )
+    if not found:
+        return False, None
+    cursor.execute("UPDATE offers SET status = ? WHERE offer_id = ?", (status, offer))
+    other = found[0][0]
+    query = "SELECT 1 FROM offers WHERE user_id = :other AND candidate_id = :me AND status = 'accepted'"
+    if status != "accepted" or not _all(cursor, query, {"other": other, "me": me}):
+        return True, None
+    one, two = sorted((me, other))
+    match = f"mat_{one.removeprefix('usr_')}_{two.removeprefix('usr_')}"
+    cursor.execute("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, ?)", (match, one, two, time.time()))
+    return True, match
+
+
+def _all(cursor: sqlite3.Cursor, query: str, values: dict[str, Any]) -> list[Any]:
+    cursor.execute(query, values)
+    return cursor.fetchall()

@@ -1,0 +1,36 @@
+"""One service of Duet as a process."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import uvicorn
+from examples.duet import chat, gateway, matching
+from examples.duet.service import Peer, Place
+from examples.duet.watching import watch_this_process, watched
+from starlette.applications import Starlette
+
+
+def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str | None, logs: Path) -> None:
+    """Answer on `listener` until SIGTERM."""
+    watch_this_process(f"duet-{service}", release=place.release, environment="demo", endpoint=endpoint, logs=logs)
+    config = uvicorn.Config(
+        watched(make_app(service, place)),
+        log_config=None,
+        access_log=False,
+        loop="asyncio",
+        ws="none",
+        timeout_graceful_shutdown=3,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def make_app(service: str, place: Place) -> Starlette:
+    """The application of `service`, calling its peers by their URLs."""
+    if service == "matching":
+        return matching.make_app(place)
+    to_matching = Peer("matching", place.peers["matching"])
+    if service == "chat":
+        return chat.make_app(place, to_matching)
+    return gateway.make_app(place, to_matching, Peer("chat", place.peers["chat"]))

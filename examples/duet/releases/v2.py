@@ -1,0 +1,44 @@
+"""The bad release: offers "with a fairer score", and messages with moods. Both passed review; both hurt."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from examples.duet.releases import v1
+
+_NEARBY = """
+SELECT member.user_id,
+       EXISTS (SELECT 1 FROM offers
+               WHERE offers.user_id = member.user_id AND offers.candidate_id = :me AND status = 'accepted') AS likes
+FROM members AS member JOIN members AS me ON me.user_id = :me AND member.region = me.region
+WHERE member.user_id <> :me
+  AND NOT EXISTS (SELECT 1 FROM offers WHERE offers.user_id = :me AND offers.candidate_id = member.user_id
+                  AND presented_at > :again)
+ORDER BY likes DESC, abs(member.age - me.age), member.user_id LIMIT 40
+"""
+# One query per candidate, and lower() hides the column from its index: each reads the whole table.
+_SHARED = """
+SELECT count(*) FROM answers AS mine JOIN answers AS theirs
+  ON theirs.question = mine.question AND theirs.choice = mine.choice
+WHERE lower(mine.user_id) = lower(?) AND lower(theirs.user_id) = lower(?)
+"""
+_MOODS = {"🙂": "happy", "😂": "amused", "😍": "in love"}
+
+
+def choose(cursor: sqlite3.Cursor, user_id: str, count: int, again: float = 0.0) -> list[str]:
+    """The members to offer to `user_id`, best first; nobody who was offered since `again`."""
+    cursor.execute(_NEARBY, {"me": user_id, "again": again})
+    scores = []
+    for candidate, likes in cursor.fetchall():
+        cursor.execute(_SHARED, (user_id, candidate))
+        scores.append((-likes, -cursor.fetchone()[0], candidate))
+    return [candidate for _, _, candidate in sorted(scores)[:count]]
+
+
+def annotate(text: str) -> dict[str, str]:
+    """What is kept beside a message's text: its kind and, new, its mood."""
+    notes = v1.annotate(text)
+    for sign in text:
+        if sign >= "\U0001f300":  # where pictures begin; nobody thought of those that are not in the table
+            notes["mood"] = _MOODS[sign]
+    return notes
