@@ -79,7 +79,7 @@ def _ask(
 ) -> Any:
     from watchkeeper.app.cli import configuration_of
     from watchkeeper.app.local import Elsewhere, connect, connect_to_nothing, result_of
-    from watchkeeper.kernel.ops.documents import read_directory
+    from watchkeeper.kernel.ops import read_directory
 
     files = read_directory(directory)
     body = {"files": files, **{key: value for key, value in order.items() if value is not None}}

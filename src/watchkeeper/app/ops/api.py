@@ -1,39 +1,58 @@
 """The API of operations as code."""
 
 # Annotations are kept as objects for FastAPI.
+import asyncio
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
+from watchkeeper.app.ops.kinds import KINDS
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.ops.plan import Change, OpsKind, Plan, apply_plan, make_plan
+from watchkeeper.kernel.errors import NotFound
+from watchkeeper.kernel.ops import Change, Plan, PlanOutdated, apply_plan, json_schema, make_plan, read_files
+from watchkeeper.kernel.ops.directory import MOST_FILES
 from watchkeeper.kernel.web.access import Actor, Permission, Scope, requires
 from watchkeeper.kernel.web.parts import clock_part, database_part
+from watchkeeper.kernel.web.problems import PROBLEM_JSON, Problem, problem_of
 from watchkeeper.kernel.web.wire import StrictModel, api_router
-from watchkeeper.modules.catalog.ops import ServiceKind
 
 PLAN_OPS = Permission("ops.plan", Scope.READ)
 APPLY_OPS = Permission("ops.apply", Scope.ADMIN)
-LARGEST_BODY = 20_000_000
+LARGEST_BODY = 10_000_000
 
 router = api_router("ops")
 Db = Annotated[Database, database_part()]
 Now = Annotated[Clock, clock_part()]
 
 
+class KindNotFound(NotFound):
+    code = "ops.kind_not_found"
+
+
 class Files(StrictModel):
     """The files of an `ops/` directory: path below it, and text."""
 
-    files: dict[str, str] = Field(max_length=2_000)
+    # The text keeps its line ends and spaces, which the positions of complaints count.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    files: dict[str, str] = Field(max_length=MOST_FILES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        # The reader of the files names the line.
+        return value
 
 
 class FilesToApply(Files):
     """The files, and the plan that was looked at."""
 
     fingerprint: str | None = Field(
-        None, max_length=64, description="Of the plan that was looked at; another one now is answered 409."
+        None, max_length=64, description="Of the plan that was looked at; if it is another by now, nothing is done."
     )
 
 
@@ -44,12 +63,13 @@ class ChangeView(BaseModel):
     kind: str
     name: str
     fields: dict[str, tuple[Any, Any]] = Field(description="Fields that differ, as (before, after).")
-    where: str = Field(description="file:line:column of the object.")
+    where: str = Field(description="file:line:column of the object; empty for a deletion.")
     note: str
+    drift: list[str] = Field(description="Fields changed elsewhere since the last apply, which this one sets back.")
 
     @classmethod
     def of(cls, change: Change) -> "ChangeView":
-        return cls(**vars(change))
+        return cls.model_validate({**vars(change), "drift": list(change.drift)})
 
 
 class PlanView(BaseModel):
@@ -57,7 +77,7 @@ class PlanView(BaseModel):
 
     changes: list[ChangeView]
     notices: list[str]
-    fingerprint: str
+    fingerprint: str = Field(description="Give it to apply, so that what is applied is what was looked at.")
 
     @classmethod
     def of(cls, plan: Plan) -> "PlanView":
@@ -65,22 +85,47 @@ class PlanView(BaseModel):
         return cls(changes=changes, notices=list(plan.notices), fingerprint=plan.fingerprint)
 
 
-def kinds(clock: Clock) -> tuple[OpsKind, ...]:
-    """Every kind of object that files can describe, in the order in which they are applied."""
-    return (ServiceKind(clock),)
+class OutdatedPlan(Problem):
+    """The plan is another one by now; this is it."""
+
+    plan: PlanView | None = None
 
 
 @router.post("/ops/plan")
-async def plan(who: Annotated[Actor, requires(PLAN_OPS)], order: Files, db: Db, clock: Now) -> PlanView:
+async def plan(who: Annotated[Actor, requires(PLAN_OPS)], order: Files, db: Db) -> PlanView:
     """What applying these files would do. Nothing is changed; a wrong file is named by line and column."""
-    return PlanView.of(await db.ask(lambda session: make_plan(session, order.files, kinds(clock))))
+    desired = await asyncio.to_thread(read_files, order.files, KINDS)
+    return PlanView.of(await db.ask(lambda session: make_plan(session, desired, KINDS)))
 
 
-@router.post("/ops/apply")
-async def apply(who: Annotated[Actor, requires(APPLY_OPS)], order: FilesToApply, db: Db, clock: Now) -> PlanView:
+@router.post(
+    "/ops/apply",
+    response_model=PlanView,
+    responses={409: {"model": OutdatedPlan, "description": "Another plan by now"}},
+)
+async def apply(who: Annotated[Actor, requires(APPLY_OPS)], order: FilesToApply, db: Db, clock: Now) -> Any:
     """Make everything as the files say, all or nothing. Applying the same files again changes nothing."""
+    desired = await asyncio.to_thread(read_files, order.files, KINDS)
 
     def run(session: Session) -> Plan:
-        return apply_plan(session, order.files, kinds(clock), by=who.id, at=clock.now(), fingerprint=order.fingerprint)
+        return apply_plan(session, desired, KINDS, by=who.id, at=clock.now(), fingerprint=order.fingerprint)
 
-    return PlanView.of(await db.write(run))
+    try:
+        return PlanView.of(await db.write(run))
+    except PlanOutdated as refusal:
+        return _outdated(refusal)
+
+
+@router.get("/ops/schemas/{kind}", response_class=JSONResponse)
+async def schema(who: Annotated[Actor, requires(PLAN_OPS)], kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind's files, for editors. Kinds: `service`."""
+    found = next((one for one in KINDS if one.name == kind), None)
+    if found is None:
+        raise KindNotFound(f"There is no kind {kind!r}. Known: {', '.join(one.name for one in KINDS)}.")
+    return json_schema(found)
+
+
+def _outdated(refusal: PlanOutdated) -> Response:
+    fresh = PlanView.of(refusal.plan) if refusal.plan else None
+    body = OutdatedPlan(**problem_of(refusal).model_dump(), plan=fresh)
+    return JSONResponse(body.model_dump(mode="json"), status_code=refusal.status, media_type=PROBLEM_JSON)

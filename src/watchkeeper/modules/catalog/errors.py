@@ -20,5 +20,10 @@ class ServiceIsManaged(Conflict):
     title = "The service is described in ops/"
 
 
+class ServiceIsAlive(Conflict):
+    code = "catalog.service_is_alive"
+    title = "The service sends telemetry"
+
+
 class DescriptionInvalid(Invalid):
     code = "catalog.description_invalid"

@@ -26,7 +26,7 @@ class ServiceDiscovered(_OfService):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{data['service_name']} sent telemetry for the first time"
+        return f"{data['service_name']} sent telemetry for the first time."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,19 @@ class EnvironmentDiscovered(_OfService):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{data['service_name']} was first seen in {data['environment'] or 'an unnamed environment'}"
+        where = data["environment"] or "an environment without a name"
+        return f"{data['service_name']} was seen in {where} for the first time."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceReturned(_OfService):
+    """An archived service sends telemetry again: what runs is shown, whatever was said of it."""
+
+    kind: ClassVar[str] = "catalog.service_returned"
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"{data['service_name']} was archived but sends telemetry again; it is back in the catalog."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +61,7 @@ class ServiceDeclared(_OfService):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{data['service_name']} was added to the catalog"
+        return f"{data['service_name']} was added to the catalog."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +74,20 @@ class ServiceChanged(_OfService):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        names = ", ".join(sorted(data["after"])) or "nothing"
-        return f"{data['service_name']}: {names} changed"
+        names = [str(name).replace("_", " ") for name in data["after"]]
+        if names == ["managed by"]:
+            return f"{data['service_name']} is described in ops/ from now on."
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "nothing"
+        return f"The {listed} of {data['service_name']} changed."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArchived(_OfService):
     kind: ClassVar[str] = "catalog.service_archived"
 
+    before: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{data['service_name']} was archived"
+        return f"{data['service_name']} was archived."

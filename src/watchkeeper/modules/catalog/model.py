@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -14,6 +14,11 @@ TIERS = {
     3: "supporting: users hardly notice, handled in working hours",
     4: "internal: nobody outside the team notices",
 }
+
+LONGEST_NAME = 200
+# "Last seen" is not written more often than this: telemetry arrives every few seconds.
+SEEN_WITHIN = timedelta(seconds=10)
+ALIVE_FOR = timedelta(minutes=10)
 
 ManagedBy = Literal["discovery", "people", "ops"]
 
@@ -69,15 +74,32 @@ class Service:
     created_at: datetime
     updated_at: datetime
     seen: tuple[Environment, ...] = ()
+    # What `ops/` said last, and since when what is said now differs from it.
+    applied: Description | None = None
+    differs_since: datetime | None = None
 
     @property
     def title(self) -> str:
         return self.about.title or self.name
 
     @property
+    def first_seen(self) -> datetime | None:
+        """When telemetry first came from it, anywhere."""
+        return min((one.first_seen for one in self.seen), default=None)
+
+    @property
     def last_seen(self) -> datetime | None:
-        """When telemetry last came from it, anywhere."""
+        """When telemetry last came from it, anywhere; to within `SEEN_WITHIN`."""
         return max((one.last_seen for one in self.seen), default=None)
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """Fields that were changed elsewhere since `ops/` was applied."""
+        return tuple(self.applied.changes_to(self.about)) if self.applied is not None else ()
+
+    def sends(self, now: datetime) -> bool:
+        """Whether telemetry came from it lately enough to expect more."""
+        return self.last_seen is not None and now - self.last_seen < ALIVE_FOR
 
     @property
     def environments(self) -> tuple[str, ...]:

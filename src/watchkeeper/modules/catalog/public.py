@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.model import Finding, Outcome, Seen, Service
+from watchkeeper.modules.catalog.readiness import ReadinessCheck, ReadinessChecks
 from watchkeeper.modules.catalog.service import Catalog
 
 __all__ = [
@@ -20,31 +20,13 @@ __all__ = [
     "ReadinessChecks",
     "Seen",
     "Service",
+    "dependencies",
     "discover",
+    "service",
     "service_tabs",
     "services",
     "tabs_of",
 ]
-
-
-class ReadinessCheck(Protocol):
-    """One line of a scorecard. Modules above implement it; `app` registers it."""
-
-    @property
-    def key(self) -> str:
-        """Stable, such as `telemetry.traces`."""
-        ...
-
-    async def check(self, service: Service) -> Finding:
-        """What is found for this service now."""
-        ...
-
-
-@dataclass(frozen=True)
-class ReadinessChecks:
-    """The part that lists every check."""
-
-    checks: tuple[ReadinessCheck, ...] = ()
 
 
 def discover(session: Session, clock: Clock, seen: Iterable[Seen]) -> None:
@@ -57,15 +39,28 @@ def services(session: Session) -> list[Service]:
     return store.all_services(session)
 
 
+def service(session: Session, name: str) -> Service | None:
+    """The live service of this name."""
+    found = store.by_name(session, name)
+    return found if found is not None and not found.archived else None
+
+
+def dependencies(session: Session, name: str) -> tuple[str, ...]:
+    """Names of the services that this one calls, as people or files say; they need not be in the catalog."""
+    found = service(session, name)
+    return found.about.dependencies if found is not None else ()
+
+
 def tabs_of(name: str) -> list[tuple[str, str]]:
     """(label, address) of the pages of a service, the same on each of them."""
+    path, query = quote(name), quote(name, safe="")
     return [
-        ("Overview", f"/services/{name}"),
-        ("Routes", f"/services/{name}/routes"),
-        ("Traces", f"/traces?service={name}"),
-        ("Logs", f"/logs?service={name}"),
-        ("Metrics", f"/services/{name}/metrics"),
-        ("About", f"/services/{name}/about"),
+        ("Overview", f"/services/{path}"),
+        ("Routes", f"/services/{path}/routes"),
+        ("Traces", f"/traces?service={query}"),
+        ("Logs", f"/logs?service={query}"),
+        ("Metrics", f"/services/{path}/metrics"),
+        ("About", f"/services/{path}/about"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.errors import (
     DescriptionInvalid,
     ServiceExists,
+    ServiceIsAlive,
     ServiceIsManaged,
     ServiceNotFound,
 )
@@ -25,8 +27,9 @@ from watchkeeper.modules.catalog.events import (
     ServiceChanged,
     ServiceDeclared,
     ServiceDiscovered,
+    ServiceReturned,
 )
-from watchkeeper.modules.catalog.model import Description, ManagedBy, Seen, Service, plain
+from watchkeeper.modules.catalog.model import LONGEST_NAME, SEEN_WITHIN, Description, ManagedBy, Seen, Service
 
 DISCOVERY = "system:telemetry"
 
@@ -38,64 +41,93 @@ class Catalog:
     session: Session
     clock: Clock
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str, *, lock: bool = False) -> Service:
         """Raises ServiceNotFound; an archived service is not found either."""
-        found = store.by_name(self.session, name)
+        found = store.by_name(self.session, name, lock=lock)
         if found is None or found.archived:
             raise ServiceNotFound(f"There is no service {name!r} in the catalog.")
         return found
 
     def discover(self, seen: Iterable[Seen]) -> None:
-        """Note services and environments that telemetry named; the first sight of each is a fact. Idempotent."""
+        """Note services and environments that telemetry named; the first sight of each is a fact.
+
+        Idempotent, and two queries while nothing is new: telemetry calls it every few seconds. Names longer than 200
+        characters are left to telemetry: no address or fact could hold them.
+        """
         now = self.clock.now()
-        wanted = sorted({(one.service, one.environment) for one in seen})
-        known = store.ids_of(self.session, {service for service, _ in wanted})
-        for name in sorted({service for service, _ in wanted} - set(known)):
-            if store.add(self.session, name, Description(), managed_by="discovery", at=now):
-                self._tell(ServiceDiscovered(service_name=name), by=DISCOVERY, source="telemetry")
-        known = store.ids_of(self.session, {service for service, _ in wanted})
+        wanted = sorted({(one.service, one.environment) for one in seen if 0 < len(one.service) <= LONGEST_NAME})
+        names = {service for service, _ in wanted}
+        known = self._known(names, now)
+        last = store.last_seen(self.session, names)
         for name, environment in wanted:
-            service_id, archived = known[name]
-            if archived:
-                # What sends telemetry runs, whatever was said of it.
-                store.revive(self.session, service_id, at=now)
-            if store.touch_environment(self.session, service_id, environment, at=now):
-                event = EnvironmentDiscovered(service_name=name, environment=environment)
-                self._tell(event, by=DISCOVERY, source="telemetry")
+            before = last.get((name, environment))
+            if before is not None and now - before < SEEN_WITHIN:
+                continue
+            if store.note_seen(self.session, known[name], environment, at=now):
+                self._discovered(EnvironmentDiscovered(service_name=name, environment=environment))
+
+    def _known(self, names: set[str], now: datetime) -> dict[str, str]:
+        """The id of each of these services, all of them live from now on."""
+        known = store.ids_of(self.session, names)
+        for name in sorted(names - set(known)):
+            if store.add(self.session, name, Description(), managed_by="discovery", at=now):
+                self._discovered(ServiceDiscovered(service_name=name))
+        if len(known) < len(names):
+            known = store.ids_of(self.session, names)
+        for name, (service_id, archived) in sorted(known.items()):
+            if archived and store.revive(self.session, service_id, at=now):
+                self._discovered(ServiceReturned(service_name=name))
+        return {name: service_id for name, (service_id, _) in known.items()}
 
     def declare(self, name: str, about: Description, *, by: str, source: str, reason: str = "") -> Service:
         """Add a service by hand. Raises ServiceExists or DescriptionInvalid."""
         _require_sound(name, about)
-        existing = store.by_name(self.session, name)
+        existing = store.by_name(self.session, name, lock=True)
         if existing is not None and not existing.archived:
             raise ServiceExists(f"{name} is in the catalog already; change it instead.")
         self._write(existing, name, about, "people", by=by, source=source, reason=reason)
         return self.service(name)
 
-    def change(
-        self, name: str, about: Description, *, by: str, source: str, reason: str = "", managed_by: ManagedBy = "people"
-    ) -> Service:
-        """Replace what is said of a service. Raises ServiceNotFound, ServiceIsManaged or DescriptionInvalid."""
+    def change(self, name: str, about: Description, *, by: str, source: str, reason: str = "") -> Service:
+        """Replace what is said of a service; of one from `ops/` too, where the next plan shows it as drift.
+
+        Raises ServiceNotFound or DescriptionInvalid.
+        """
         _require_sound(name, about)
-        service = self.service(name)
-        if service.managed_by == "ops" and managed_by != "ops":
-            raise ServiceIsManaged(f"{name} is described in ops/services: change it there and apply.")
-        if service.about.changes_to(about) or service.managed_by != managed_by:
+        service = self.service(name, lock=True)
+        if service.about.changes_to(about):
+            managed_by: ManagedBy = "ops" if service.managed_by == "ops" else "people"
             self._write(service, name, about, managed_by, by=by, source=source, reason=reason)
         return self.service(name)
 
-    def put(self, name: str, about: Description, *, by: str, source: str) -> None:
+    def put(self, name: str, about: Description, *, by: str) -> None:
         """What `ops/` says of a service: added, changed, or taken over from people and discovery."""
         _require_sound(name, about)
-        self._write(store.by_name(self.session, name), name, about, "ops", by=by, source=source, reason="")
+        existing = store.by_name(self.session, name, lock=True)
+        self._write(existing, name, about, "ops", by=by, source="ops", reason="", applied=about)
 
-    def archive(self, name: str, *, by: str, source: str, reason: str = "", from_ops: bool = False) -> None:
-        """Hide a service until it sends telemetry again. Raises ServiceNotFound or ServiceIsManaged."""
-        service = self.service(name)
-        if service.managed_by == "ops" and not from_ops:
-            raise ServiceIsManaged(f"{name} is described in ops/services: take its file away and apply.")
+    def archive(self, name: str, *, by: str, source: str, reason: str = "") -> None:
+        """Hide a service; its facts and telemetry stay, and telemetry brings it back.
+
+        Raises ServiceNotFound, ServiceIsManaged, or ServiceIsAlive for one that telemetry would bring back at once.
+        """
+        service = self.service(name, lock=True)
+        if service.managed_by == "ops":
+            raise ServiceIsManaged(f"{name} is described in ops/services: take it away there and apply.")
+        if service.sends(self.clock.now()):
+            raise ServiceIsAlive(f"{name} sends telemetry: stop it first, or it would be back within seconds.")
+        self._archive(service, by=by, source=source, reason=reason)
+
+    def remove(self, name: str, *, by: str) -> None:
+        """It left `ops/`: archived, and what the files said of it is forgotten. Raises ServiceNotFound."""
+        service = self.service(name, lock=True)
+        store.forget_description(self.session, service.id)
+        self._archive(service, by=by, source="ops", reason="no longer in ops/services")
+
+    def _archive(self, service: Service, *, by: str, source: str, reason: str) -> None:
         store.archive(self.session, service.id, at=self.clock.now())
-        self._tell(ServiceArchived(service_name=name, reason=reason), by=by, source=source)
+        before = {key: new for key, (_, new) in Description().changes_to(service.about).items()}
+        self._tell(ServiceArchived(service_name=service.name, before=before, reason=reason), by=by, source=source)
 
     def _write(
         self,
@@ -107,22 +139,22 @@ class Catalog:
         by: str,
         source: str,
         reason: str,
+        applied: Description | None = None,
     ) -> None:
         now = self.clock.now()
-        before = existing.about if existing else Description()
-        changes = before.changes_to(about)
-        after = {key: new for key, (_, new) in changes.items()}
-        event: Event
-        if existing is None or existing.archived:
-            event = ServiceDeclared(service_name=name, after=after, reason=reason)
-        else:
-            old = {key: value for key, (value, _) in changes.items()}
-            event = ServiceChanged(service_name=name, before=old, after=after, reason=reason)
+        self._tell(_event(existing, name, about, managed_by, reason), by=by, source=source)
         if existing is not None:
-            store.change(self.session, existing.id, about, managed_by=managed_by, at=now)
+            applied = applied or (existing.applied if managed_by == "ops" else None)
+            differs = managed_by == "ops" and applied is not None and applied.changes_to(about)
+            since = (existing.differs_since or now) if differs else None
+            store.change(
+                self.session, existing.id, about, managed_by=managed_by, applied=applied, differs_since=since, at=now
+            )
         elif not store.add(self.session, name, about, managed_by=managed_by, at=now):
             raise ServiceExists(f"{name} was added by somebody else just now.")
-        self._tell(event, by=by, source=source)
+
+    def _discovered(self, event: Event) -> None:
+        self._tell(event, by=DISCOVERY, source="telemetry")
 
     def _tell(self, event: Event, *, by: str, source: str) -> None:
         journal.append(self.session, event, by=by, source=source, at=self.clock.now())
@@ -133,16 +165,33 @@ def version_of(service: Service) -> Mapping[str, Any]:
     return {
         "name": service.name,
         "managed_by": service.managed_by,
+        "archived": service.archived,
         "updated_at": service.updated_at,
-        **{key: plain(value) for key, value in vars(service.about).items()},
+        **store.said(service.about),
     }
+
+
+def _event(existing: Service | None, name: str, about: Description, managed_by: ManagedBy, reason: str) -> Event:
+    if existing is None or existing.archived:
+        said = {key: new for key, (_, new) in Description().changes_to(about).items()}
+        return ServiceDeclared(service_name=name, after=said, reason=reason)
+    changes = existing.about.changes_to(about)
+    if managed_by == "ops" and existing.managed_by != "ops":
+        changes["managed_by"] = (existing.managed_by, managed_by)
+    return ServiceChanged(
+        service_name=name,
+        before={key: old for key, (old, _) in changes.items()},
+        after={key: new for key, (_, new) in changes.items()},
+        reason=reason,
+    )
 
 
 def _require_sound(name: str, about: Description) -> None:
     complaints = []
     if name in about.dependencies:
         complaints.append(Complaint("dependencies", "other services; a service does not depend on itself"))
-    if len(set(about.dependencies)) != len(about.dependencies):
-        complaints.append(Complaint("dependencies", "each service once"))
+    for field, values in (("dependencies", about.dependencies), ("environments", about.environments)):
+        if len(set(values)) != len(values):
+            complaints.append(Complaint(field, "each name once"))
     if complaints:
         raise DescriptionInvalid(f"The description of {name} is not valid.", complaints=complaints)

@@ -21,6 +21,8 @@ services = Table(
     Column("declared_environments", Json(), nullable=False),
     Column("managed_by", String(20), nullable=False),
     Column("archived", Boolean, nullable=False),
+    Column("applied", Json()),
+    Column("differs_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )

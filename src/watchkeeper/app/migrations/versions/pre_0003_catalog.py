@@ -27,6 +27,8 @@ def upgrade() -> None:
         sa.Column("declared_environments", Json(), nullable=False),
         sa.Column("managed_by", sa.String(20), nullable=False),
         sa.Column("archived", sa.Boolean, nullable=False),
+        sa.Column("applied", Json()),
+        sa.Column("differs_since", UtcDateTime),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("updated_at", UtcDateTime, nullable=False),
     )

@@ -1,0 +1,235 @@
+"""From files to a plan, and from a plan to changes. Modules bring the kinds; this brings the order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel import journal
+from watchkeeper.kernel.errors import Conflict
+from watchkeeper.kernel.ops.directory import MOST_BYTES, MOST_FILES
+from watchkeeper.kernel.ops.documents import Complaints, Located, OpsInvalid, Position, check
+from watchkeeper.kernel.ops.events import FilesApplied
+from watchkeeper.kernel.ops.yaml_file import parse
+
+Action = Literal["create", "update", "delete", "unchanged"]
+
+# Names of the design that this version does not read yet: a directory written for a later one is no mistake.
+LATER = (
+    "parameters.yaml", "segments.yaml", "slos/*", "oncall/*", "runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*",
+    "status.yaml",
+)  # fmt: skip
+_NOBODYS = ("README.md", "*/README.md")
+_LONGEST_PATH = 300
+_ADVISORY_LOCK = 7_238_411_605  # any number, the same on every replica
+
+
+class PlanOutdated(Conflict):
+    """Something changed since the plan was made; `plan` is what it is now."""
+
+    code = "kernel.plan_outdated"
+    title = "The plan is out of date"
+
+    def __init__(self, detail: str, plan: Plan | None = None) -> None:
+        super().__init__(detail)
+        self.plan = plan
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object: what happens to it, and each field that differs as (before, after).
+
+    `drift` names the fields that were changed elsewhere since the files were last applied, and which applying sets back.
+    """
+
+    action: Action
+    kind: str
+    name: str
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    where: str = ""
+    note: str = ""
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every object that the files name or leave out. `fingerprint` is of the changes and of what they start from."""
+
+    changes: tuple[Change, ...]
+    notices: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether applying it would do nothing."""
+        return not self.effective
+
+    @property
+    def effective(self) -> tuple[Change, ...]:
+        """The changes that change something."""
+        return tuple(change for change in self.changes if change.action != "unchanged")
+
+    def count(self, action: Action) -> int:
+        return sum(change.action == action for change in self.changes)
+
+
+class OpsKind(Protocol):
+    """A kind of object that files describe: one module's part in plan and apply.
+
+    Its model has a field `name`, which is unique among the objects of the kind. Objects that were made from files are
+    marked as managed by them, and only those are deleted when they leave the files.
+    """
+
+    @property
+    def name(self) -> str:
+        """Such as `service`."""
+        ...
+
+    @property
+    def pattern(self) -> str:
+        """Which files hold it, such as `services/*.yaml`."""
+        ...
+
+    @property
+    def model(self) -> type[BaseModel]:
+        """The shape of one document; its descriptions are the reference and the editors' schema."""
+        ...
+
+    def plan(self, session: Session, desired: Sequence[Located[Any]], complaints: Complaints) -> list[Change]:
+        """Compare with what is, changing nothing; complain of what fits its shape but not the rest."""
+        ...
+
+    def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
+        """Make one change and its fact. `desired` is the model's instance; None for a deletion.
+
+        Raises PlanOutdated when the object is not what the change starts from.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What files say, checked: the objects of each kind, and notices about files nobody reads yet."""
+
+    objects: Mapping[str, list[Located[Any]]]
+    notices: tuple[str, ...]
+
+
+def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
+    """Parse and check path → text. Needs no database, and up to seconds: keep it out of transactions.
+
+    Raises OpsInvalid with every complaint.
+    """
+    if len(files) > MOST_FILES or sum(map(len, files.values())) > MOST_BYTES:
+        raise OpsInvalid(f"At most {MOST_FILES:,} files and {MOST_BYTES // 1_000_000} MB are read.")
+    complaints = Complaints()
+    objects: dict[str, list[Located[Any]]] = {kind.name: [] for kind in kinds}
+    notices = []
+    for file in sorted(files):
+        kind = next((kind for kind in kinds if fnmatchcase(file, kind.pattern)), None)
+        if not _is_clean(file):
+            complaints.add(
+                Position(repr(file)[:_LONGEST_PATH]), "a path inside the directory, such as services/web.yaml"
+            )
+        elif kind is not None:
+            checked = [check(document, kind.model, complaints) for document in parse(file, files[file], complaints)]
+            objects[kind.name] += [one for one in checked if one is not None]
+        elif _fits(file, LATER):
+            notices.append(f"{file}: not read by this version")
+        elif not _fits(file, _NOBODYS):
+            complaints.add(Position(file), f"a file that is known here: {_known(kinds)}")
+    for found in objects.values():
+        _refuse_doubles(found, complaints)
+    complaints.refuse_if_any()
+    return Desired(objects, tuple(notices))
+
+
+def make_plan(session: Session, desired: Desired, kinds: Sequence[OpsKind]) -> Plan:
+    """What applying would do. Raises OpsInvalid with every complaint."""
+    complaints = Complaints()
+    changes = [change for kind in kinds for change in kind.plan(session, desired.objects[kind.name], complaints)]
+    complaints.refuse_if_any()
+    return Plan(tuple(changes), desired.notices, _fingerprint(changes))
+
+
+def apply_plan(
+    session: Session,
+    desired: Desired,
+    kinds: Sequence[OpsKind],
+    *,
+    by: str,
+    at: datetime,
+    fingerprint: str | None = None,
+) -> Plan:
+    """Make all changes with their facts in the caller's transaction, and answer what they were.
+
+    Raises OpsInvalid, or PlanOutdated when `fingerprint` is of another plan than the one that would be applied now.
+    """
+    _one_at_a_time(session)
+    plan = make_plan(session, desired, kinds)
+    if fingerprint is not None and fingerprint != plan.fingerprint:
+        raise PlanOutdated("Something changed since this plan was made. Here is the plan as it is now.", plan)
+    by_kind = {kind.name: kind for kind in kinds}
+    wanted = {kind: {str(one.value.name): one.value for one in found} for kind, found in desired.objects.items()}
+    for change in _in_order(plan):
+        by_kind[change.kind].apply(session, change, wanted[change.kind].get(change.name), by=by, at=at)
+    if not plan.is_empty:
+        counts = {"created": plan.count("create"), "changed": plan.count("update"), "deleted": plan.count("delete")}
+        journal.append(session, FilesApplied(**counts, fingerprint=plan.fingerprint), by=by, source="ops", at=at)
+    return plan
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Fields that differ, as (before, after); for kinds that compare plain values."""
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+
+
+def _in_order(plan: Plan) -> Iterable[Change]:
+    # What is deleted goes last and in the reverse order of kinds: later kinds refer to earlier ones.
+    yield from (change for change in plan.effective if change.action != "delete")
+    yield from reversed([change for change in plan.effective if change.action == "delete"])
+
+
+def _fingerprint(changes: Iterable[Change]) -> str:
+    # By way of JSON: equal plans have equal fingerprints, whatever made them. Where it stands in a file is no matter.
+    plain = [{**asdict(change), "where": ""} for change in changes]
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def _one_at_a_time(session: Session) -> None:
+    # On SQLite the write transaction itself sees to it.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+def _is_clean(file: str) -> bool:
+    parts = file.split("/")
+    return len(file) <= _LONGEST_PATH and file.isprintable() and not {"", ".", ".."} & set(parts) and "\\" not in file
+
+
+def _fits(file: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(file, pattern) for pattern in patterns)
+
+
+def _known(kinds: Sequence[OpsKind]) -> str:
+    return ", ".join([*(kind.pattern for kind in kinds), *LATER])
+
+
+def _refuse_doubles(found: list[Located[Any]], complaints: Complaints) -> None:
+    first: dict[str, Position] = {}
+    for one in found:
+        name, at = str(one.value.name), one.document.place(("name",))
+        if name in first:
+            complaints.add(at, f"each name once, found {name!r}, which is also at {first[name]}")
+        first.setdefault(name, at)
