@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -21,14 +22,17 @@ _log = structlog.get_logger("watchkeeper")
 _GRACE_SECONDS = 5
 
 
-def serve(configuration: Configuration) -> None:
-    """Run until SIGINT or SIGTERM. Raises CommandRefused, AlreadyRunning or another refusal when it can't start."""
+def serve(configuration: Configuration, greet: Callable[[Watchkeeper, str], None] | None = None) -> None:
+    """Run until SIGINT or SIGTERM; `greet` may say in its own words where to go.
+
+    Raises CommandRefused, AlreadyRunning or another refusal when it can't start.
+    """
     configure_logging(configuration.server)
     server = configuration.server
     with ServerLock(server.data) as lock, _listen(server.host, server.port) as listener:
         url = f"http://{_in_url(server.host)}:{listener.getsockname()[1]}"
         with Watchkeeper.open(configuration, url=url, lock=lock) as watchkeeper:
-            _greet(watchkeeper, server.base_url or url)
+            (greet or _greet)(watchkeeper, server.base_url or url)
             Server(_uvicorn(watchkeeper), watchkeeper.app.state.parts[Streams]).run(sockets=[listener])
 
 

@@ -1,0 +1,34 @@
+"""The server of `watchkeeper demo`: as `up`, but it hands its parent a link that signs in instead of a set-up link."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from watchkeeper.app.configuration import load_configuration
+from watchkeeper.app.console import refusals_end_the_command
+from watchkeeper.app.serve import serve
+from watchkeeper.app.server import Watchkeeper
+from watchkeeper.modules.identity.public import ensure_demo_person, make_login_link
+
+
+def main() -> None:
+    """Serve as the environment says; the file descriptor in the first argument gets one line of JSON: url and link."""
+    ready = int(sys.argv[1])
+
+    def greet(watchkeeper: Watchkeeper, url: str) -> None:
+        settings = watchkeeper.configuration.identity
+        with watchkeeper.db.begin() as session:
+            person = ensure_demo_person(session, watchkeeper.clock, settings)
+            secret = make_login_link(session, watchkeeper.clock, settings, person)
+        # Through a pipe of its own: the secret must not stand in the log.
+        with os.fdopen(ready, "w", encoding="utf-8") as parent:
+            json.dump({"url": url, "link": f"{url}/login/link/{secret}"}, parent)
+
+    with refusals_end_the_command():
+        serve(load_configuration(os.environ), greet)
+
+
+if __name__ == "__main__":
+    main()
