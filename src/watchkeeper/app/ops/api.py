@@ -101,7 +101,7 @@ async def plan(who: Annotated[Actor, requires(PLAN_OPS)], order: Files, db: Db) 
 @router.post(
     "/ops/apply",
     response_model=PlanView,
-    responses={409: {"model": OutdatedPlan, "description": "Another plan by now"}},
+    responses={409: {"model": OutdatedPlan, "description": "Another plan"}},
 )
 async def apply(who: Annotated[Actor, requires(APPLY_OPS)], order: FilesToApply, db: Db, clock: Now) -> Any:
     """Make everything as the files say, all or nothing. Applying the same files again changes nothing."""

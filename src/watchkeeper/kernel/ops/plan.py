@@ -48,7 +48,7 @@ class PlanOutdated(Conflict):
 class Change:
     """One object: what happens to it, and each field that differs as (before, after).
 
-    `drift` names the fields that were changed elsewhere since the files were last applied, and which applying sets back.
+    `drift` names the fields that were changed elsewhere since the files were last applied; applying sets them back.
     """
 
     action: Action

@@ -45,12 +45,12 @@ def parse(file: str, text: str, complaints: Complaints) -> list[Document]:
         complaints.add(Position(file), f"a file of at most {LARGEST_FILE // 1_000_000} MB")
         return []
     try:
-        found = []
+        documents: list[Document] = []
         for document in _documents(file, text.removeprefix("\ufeff"), complaints):
-            if len(found) >= MOST_DOCUMENTS:
+            if len(documents) >= MOST_DOCUMENTS:
                 raise _Refused(document.at, f"at most {MOST_DOCUMENTS} documents in a file")
-            found.append(document)
-        return found
+            documents.append(document)
+        return documents
     except _Refused as refused:
         complaints.add(refused.at, refused.expected)
     except yaml.MarkedYAMLError as error:
@@ -66,9 +66,9 @@ def parse(file: str, text: str, complaints: Complaints) -> list[Document]:
 
 def _documents(file: str, text: str, complaints: Complaints) -> Iterator[Document]:
     builder: _Builder | None = None
-    values = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        values += 1
+    for values, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        if event.start_mark is None:
+            continue
         at = Position(file, event.start_mark.line + 1, event.start_mark.column + 1)
         if values > MOST_VALUES:
             raise _Refused(at, f"at most {MOST_VALUES:,} values in a file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 NODE_WIDTH, NODE_HEIGHT = 190, 34
 _GAP_X, _GAP_Y = 70, 12
@@ -44,9 +45,7 @@ def graph(name: str, callers: Sequence[str], called: Sequence[str], known: froze
     tallest = max(len(column) for column in columns)
     height = tallest * (NODE_HEIGHT + _GAP_Y) - _GAP_Y + 2
     placed = [_place(column, at, height, known | {name}) for at, column in enumerate(columns)]
-    arrows = [
-        _arrow(one, other) for left, right in zip(placed, placed[1:], strict=False) for one in left for other in right
-    ]
+    arrows = [_arrow(one, other) for left, right in pairwise(placed) for one in left for other in right]
     width = len(columns) * (NODE_WIDTH + _GAP_X) - _GAP_X + 2
     return Graph(width, height, tuple(node for column in placed for node in column), tuple(arrows))
 

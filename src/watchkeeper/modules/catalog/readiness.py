@@ -88,8 +88,7 @@ async def _ask(check: ReadinessCheck, service: Service) -> Finding:
         return _unknown(check, "It took too long to find out.")
     except Refusal as refusal:
         return _unknown(check, refusal.detail)
-    except Exception:
-        # Checks come from many modules; a bug in one must not take the page of every service with it.
+    except Exception:  # noqa: BLE001 (checks come from many modules: a bug in one must not take every page with it)
         _log.exception("readiness check failed", check=check.key, service=service.name)
         return _unknown(check, "It could not be checked; the log says why.")
 
