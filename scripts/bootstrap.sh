@@ -83,7 +83,9 @@ else
 fi
 
 export VIRTUAL_ENV="$PWD/.venv" UV_LINK_MODE="${UV_LINK_MODE:-copy}"
-"$uv" pip sync --quiet --require-hashes "requirements/$what.lock"
+sync=("$uv" pip sync --quiet --require-hashes "requirements/$what.lock")
+# Offline first: whoever only touched a file, or works on a train, has everything in uv's cache.
+"${sync[@]}" --offline 2>/dev/null || "${sync[@]}"
 "$uv" pip install --quiet --offline --no-deps --no-build-isolation -e . -e client
 touch .venv/.ready-run
 if [ "$what" = dev ]; then touch .venv/.ready-dev; fi

@@ -20,7 +20,7 @@ step "format" ruff format --check .
 step "lint" ruff check .
 step "types" mypy
 step "import contracts" env PYTHONPATH=. lint-imports
-step "security lint" bandit --quiet --recursive --severity-level medium --confidence-level medium src client/src
+step "security lint" bandit --quiet --configfile pyproject.toml --recursive --severity-level medium --confidence-level medium src client/src
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'Failed: %s\n' "$(IFS=,; echo "${failed[*]}")"

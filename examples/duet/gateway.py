@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from examples.duet.people import population
-from examples.duet.service import Peer, Place, body_of, healthy, refused
-from examples.duet.storage import Store
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from examples.duet.people import population
+from examples.duet.service import Peer, Place, body_of, healthy, refused
+from examples.duet.storage import Store
 
 _SESSION_SECONDS = 3600
 _SCHEMA = """

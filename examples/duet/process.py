@@ -6,10 +6,11 @@ import socket
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+
 from examples.duet import chat, gateway, matching
 from examples.duet.service import Peer, Place
 from examples.duet.watching import watch_this_process, watched
-from starlette.applications import Starlette
 
 
 def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str | None, logs: Path) -> None:

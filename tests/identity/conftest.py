@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.identity.support import Browser, Console
 
+from tests.identity.support import Browser, Console
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
 

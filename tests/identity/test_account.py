@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.identity.support import ALICE, PASSWORD, Browser, Console
 
+from tests.identity.support import ALICE, PASSWORD, Browser, Console
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.model import Peer, Person, Role
 from watchkeeper.modules.identity.service import Identity

@@ -17,8 +17,8 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
-from tests.identity.support import Browser, Console
 
+from tests.identity.support import Browser, Console
 from watchkeeper.kernel.errors import Refusal, Unavailable
 from watchkeeper.kernel.web.access import Scope
 from watchkeeper.modules.identity import store

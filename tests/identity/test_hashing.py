@@ -7,8 +7,8 @@ import time
 
 import pytest
 from argon2 import PasswordHasher
-from tests.identity.support import CHEAP
 
+from tests.identity.support import CHEAP
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.modules.identity.hashing import Cost, Passwords, Verdict
 

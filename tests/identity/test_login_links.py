@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.identity.support import Browser, Console
 
+from tests.identity.support import Browser, Console
 from watchkeeper.modules.identity import public
 
 

@@ -7,8 +7,8 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from tests.identity.support import ALICE, Browser, Console
 
+from tests.identity.support import ALICE, Browser, Console
 from watchkeeper.modules.identity import public
 from watchkeeper.modules.identity.errors import LinkDead
 from watchkeeper.modules.identity.model import Peer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.identity.support import ALICE, PASSWORD, Browser, Console
 
+from tests.identity.support import ALICE, PASSWORD, Browser, Console
 from watchkeeper.kernel.journal import describe_fact, event_kinds
 from watchkeeper.kernel.web.access import Permission, Public, stated_routes
 from watchkeeper.kernel.work import Task

@@ -6,8 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from tests.identity.support import ALICE, PASSWORD, Console
 
+from tests.identity.support import ALICE, PASSWORD, Console
 from watchkeeper.modules.identity import public, store
 from watchkeeper.modules.identity.errors import SetupClosed
 from watchkeeper.modules.identity.model import Peer, Role

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
-from tests.identity.support import ALICE, PASSWORD, Browser, Console
 
+from tests.identity.support import ALICE, PASSWORD, Browser, Console
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.model import digest
 from watchkeeper.modules.identity.tables import people

@@ -6,7 +6,6 @@ import threading
 from datetime import timedelta
 
 from tests.identity.support import ALICE, PASSWORD, Browser, Console
-
 from watchkeeper.modules.identity.model import Peer
 from watchkeeper.modules.identity.service import Identity
 from watchkeeper.modules.identity.tables import tallies

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.identity.support import Browser, Console, hidden_fields
 
+from tests.identity.support import Browser, Console, hidden_fields
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.kernel.web.access import Scope
 from watchkeeper.modules.identity import store

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Form, Request
-from tests.kernel.web.support import ALICE, VIEW
 
+from tests.kernel.web.support import ALICE, VIEW
 from watchkeeper.kernel.web.access import Actor, Authenticator, requires
 from watchkeeper.kernel.web.app_factory import create_app
 from watchkeeper.kernel.web.pages import NavItem, render

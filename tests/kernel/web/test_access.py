@@ -4,6 +4,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import Form, Request
+
 from tests.kernel.web.support import (
     ALICE,
     CHANGE,
@@ -16,7 +17,6 @@ from tests.kernel.web.support import (
     browser,
     small_app,
 )
-
 from watchkeeper.kernel.web.access import (
     Actor,
     Authenticator,

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernel.web.support import browser, small_app
 
+from tests.kernel.web.support import browser, small_app
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.csrf import Csrf, is_unsafe
 

@@ -7,8 +7,8 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
-from tests.kernel.web.support import CHANGE, VIEW, bearer, browser, small_app
 
+from tests.kernel.web.support import CHANGE, VIEW, bearer, browser, small_app
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.etag import check_match, etag_of, not_modified, require_match, with_etag
 from watchkeeper.kernel.web.wire import StrictModel, api_router

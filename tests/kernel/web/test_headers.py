@@ -8,8 +8,8 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.kernel.web.support import PAGE, bearer, browser, small_app
 
+from tests.kernel.web.support import PAGE, bearer, browser, small_app
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, public
 from watchkeeper.kernel.web.headers import HostGuard

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from tests.kernel.web.support import bearer, browser, small_app
 
+from tests.kernel.web.support import bearer, browser, small_app
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web import health
 from watchkeeper.kernel.web.health import ReadyChecks

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import pytest
 from sqlalchemy import select
-from tests.kernel.web.support import CHANGE, bearer, browser, small_app
 
+from tests.kernel.web.support import CHANGE, bearer, browser, small_app
 from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.db.shared_tables import idempotency_keys

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernel.web.support import SEND, bearer, browser, messages_of, small_app
 
+from tests.kernel.web.support import SEND, bearer, browser, messages_of, small_app
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.limits import MAX_JSON_DEPTH, RequestLimits, json_depth

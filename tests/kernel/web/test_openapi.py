@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import pytest
-from tests.kernel.web.support import CHANGE, browser, small_app
 
+from tests.kernel.web.support import CHANGE, browser, small_app
 from watchkeeper.kernel.web.access import Actor, public, requires
 from watchkeeper.kernel.web.wire import StrictModel, api_router, page_router
 

@@ -10,8 +10,8 @@ import pytest
 from jinja2 import UndefinedError
 from starlette.requests import Request
 from starlette.testclient import TestClient
-from tests.kernel.web.support import ALICE, BOB, MANAGE, VIEW
 
+from tests.kernel.web.support import ALICE, BOB, MANAGE, VIEW
 from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.app_factory import create_app

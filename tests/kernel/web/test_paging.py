@@ -8,8 +8,8 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernel.web.support import VIEW, bearer, browser, small_app
 
+from tests.kernel.web.support import VIEW, bearer, browser, small_app
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.paging import (
     DEFAULT_LIMIT,

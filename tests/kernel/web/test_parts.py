@@ -3,8 +3,8 @@
 from typing import Annotated, Protocol
 
 import pytest
-from tests.kernel.web.support import browser, small_app
 
+from tests.kernel.web.support import browser, small_app
 from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.web.access import Actor, public
 from watchkeeper.kernel.web.parts import MissingPartError, Parts, clock_part, part

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 from starlette.exceptions import HTTPException
-from tests.kernel.web.support import PAGE, VIEW, bearer, browser, small_app
 
+from tests.kernel.web.support import PAGE, VIEW, bearer, browser, small_app
 from watchkeeper.kernel.errors import Complaint, Conflict, Invalid, TooManyRequests
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.problems import safe_next

@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 import uvicorn
-from tests.kernel.web.shell_demo import demo_app
 
+from tests.kernel.web.shell_demo import demo_app
 from watchkeeper.kernel.web.serving import Server
 from watchkeeper.kernel.web.sse import Streams
 

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.kernel.web.shell_demo import demo_app, serving
 
+from tests.kernel.web.shell_demo import demo_app, serving
 from watchkeeper.kernel.web.sse import Streams
 
 CHROMIUM = Path("/usr/bin/chromium")

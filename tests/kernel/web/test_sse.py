@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
-from tests.kernel.web.support import small_app
 
+from tests.kernel.web.support import small_app
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.sse import ServerSentEvent, Streams, event_stream, last_event_id
 

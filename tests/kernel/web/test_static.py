@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.kernel.web.support import browser, small_app
 
+from tests.kernel.web.support import browser, small_app
 from watchkeeper.kernel.web.static import FOLDER, StaticFiles
 
 ROOT = Path(__file__).parents[3]
