@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, required=True)
     serve.add_argument("--peer", action="append", default=[], help="name=URL")
     serve.add_argument("--endpoint")
-    serve.add_argument("--members", type=int, default=400)
+    serve.add_argument("--members", type=int, default=2000)
     traffic = commands.add_parser("traffic", help="only the members, against a gateway that runs")
     traffic.add_argument("--gateway", required=True)
     for one in (run, traffic):
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--seed", type=int, default=7, help="same seed, same members doing the same things")
         one.add_argument("--acceleration", type=float, default=1.0, help="how many times as fast the day passes")
         one.add_argument("--from-hour", type=float, help="time of day at the start (default: now)")
-        one.add_argument("--members", type=int, default=400)
+        one.add_argument("--members", type=int, default=2000)
     return parser
 
 

@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from examples.duet.releases import Release, load
-from examples.duet.service import Peer, Place, body_of, healthy, member_of, refused
-from examples.duet.storage import Store
 from opentelemetry import metrics
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.applications import Starlette
@@ -21,6 +18,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from examples.duet.releases import Release, load
+from examples.duet.service import Peer, Place, body_of, healthy, member_of, refused
+from examples.duet.storage import Store
 
 _LONGEST = 2000
 _KEPT = 50_000
@@ -126,8 +127,9 @@ def _insert(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> int:
 
 
 def _latest(cursor: sqlite3.Cursor, match: str) -> list[Any]:
+    columns = "number, sender, text, sent_at, delivered_at"
     cursor.execute(
-        "SELECT number, sender, text, sent_at, delivered_at FROM messages WHERE match_id = ? ORDER BY number DESC LIMIT ?",
+        f"SELECT {columns} FROM messages WHERE match_id = ? ORDER BY number DESC LIMIT ?",
         (match, _PAGE),
     )
     return cursor.fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
 import time
@@ -9,16 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from examples.duet.people import population
-from examples.duet.releases import Release, load
-from examples.duet.service import Place, body_of, healthy, member_of, refused
-from examples.duet.storage import Store
 from opentelemetry import metrics
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from examples.duet.people import REGIONS, Person, population
+from examples.duet.releases import Release, load
+from examples.duet.service import Place, body_of, healthy, member_of, refused
+from examples.duet.storage import Store
 
 OFFERS_AT_ONCE = 5
 _AGAIN_AFTER = 3600.0  # Duet is small: whoever was passed over is offered again an hour later
@@ -82,9 +84,12 @@ class Matching:
         members = [(p.user_id, p.region, p.age) for p in people]
         answers = [(p.user_id, question, choice) for p in people for question, choice in enumerate(p.answers)]
 
+        met = [(_match_id(one, two), one, two) for one, two in _old_friends(people)]
+
         def fill(cursor: sqlite3.Cursor) -> None:
             cursor.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", members)
             cursor.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", answers)
+            cursor.executemany("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, 0)", met)
 
         await self.store.write(fill)
 
@@ -137,6 +142,19 @@ class Matching:
         return JSONResponse({"match_id": rows[0][0], "members": list(rows[0][1:])})
 
 
+def _old_friends(people: list[Person]) -> list[tuple[str, str]]:
+    """Pairs who matched before Duet was started, so that there is somebody to write to from the first visit on."""
+    pairs = []
+    for region in REGIONS:
+        neighbours = [person.user_id for person in people if person.region == region]
+        pairs += itertools.pairwise(neighbours)
+    return pairs
+
+
+def _match_id(one: str, two: str) -> str:
+    return f"mat_{one.removeprefix('usr_')}_{two.removeprefix('usr_')}"
+
+
 def _decide(cursor: sqlite3.Cursor, me: str, offer: str, status: str) -> tuple[bool, str | None]:
     """Whether the offer exists, and the match that the decision made, if any."""
     found = _all(
@@ -150,7 +168,7 @@ def _decide(cursor: sqlite3.Cursor, me: str, offer: str, status: str) -> tuple[b
     if status != "accepted" or not _all(cursor, query, {"other": other, "me": me}):
         return True, None
     one, two = sorted((me, other))
-    match = f"mat_{one.removeprefix('usr_')}_{two.removeprefix('usr_')}"
+    match = _match_id(one, two)
     cursor.execute("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, ?)", (match, one, two, time.time()))
     return True, match
 

@@ -12,7 +12,7 @@ _PEAKS = ((12.5, 1.5, 1.0), (20.5, 2.2, 2.0))  # hour, width in hours, height ab
 
 
 def busyness(second: float) -> float:
-    """Traffic at this second of the day as a multiple of the day's mean: low at night, a peak at noon and in the evening."""
+    """Traffic at this second of the day, where 1 is the day's mean: low at night, peaks at noon and in the evening."""
     return _raw(second % DAY / 3600) / _MEAN
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from examples.duet.watching import watch_calls
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from examples.duet.watching import watch_calls
+
 USER_HEADER = "x-duet-user"
-MEMBERS = 400
+MEMBERS = 2000
 _log = logging.getLogger("duet.calls")
 _PATIENCE = httpx.Timeout(10.0, connect=2.0)
 

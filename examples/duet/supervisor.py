@@ -41,7 +41,7 @@ class Run:
     seed: int = 7
     acceleration: float = 1.0
     from_hour: float | None = None
-    members: int = 400
+    members: int = 2000
 
 
 @dataclass

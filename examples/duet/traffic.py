@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
 from examples.duet.intentions import Intentions, intend, requests_per_visit
 from examples.duet.people import Person, population, user_id
 from examples.duet.rhythm import arrivals
@@ -29,7 +30,7 @@ class Load:
     seed: int = 7
     acceleration: float = 1.0
     start: float = 0.0
-    members: int = 400
+    members: int = 2000
 
 
 @dataclass
