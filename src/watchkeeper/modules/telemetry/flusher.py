@@ -20,7 +20,7 @@ from watchkeeper.modules.telemetry.decoding import Decoder
 from watchkeeper.modules.telemetry.engine import Engine
 from watchkeeper.modules.telemetry.intake_log import IntakeLog, Segment, read_frames
 from watchkeeper.modules.telemetry.model import DATASET_OF, HOUR, Batch, Dataset, Decoded, Part
-from watchkeeper.modules.telemetry.parts import PartFolder, part_name, write_batch, write_rollups
+from watchkeeper.modules.telemetry.parts import PartFolder, arrow_table, part_name, write_batch, write_rollups
 from watchkeeper.modules.telemetry.red_from_metrics import RedFromMetrics
 
 _log = structlog.get_logger("watchkeeper.telemetry")
@@ -80,7 +80,9 @@ class Flusher:
         self._red_from_metrics = RedFromMetrics()
         self._on_seen = on_seen
         self._waiting: list[Segment] = log.leftovers()
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._wake = threading.Event()
+        log.on_large = self._wake.set
         self._thread: threading.Thread | None = None
         self._one_at_a_time = threading.Lock()
         self._failures = 0
@@ -92,7 +94,8 @@ class Flusher:
 
     def stop(self) -> None:
         """Flush what is there and stop; what can't be stored now stays in the log for the next start."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
         self._try_flush()
@@ -115,7 +118,9 @@ class Flusher:
         return len(self._waiting)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._every):
+        while not self._stopping:
+            self._wake.wait(self._every)
+            self._wake.clear()
             self._try_flush()
 
     def _try_flush(self) -> None:
@@ -164,10 +169,12 @@ class Flusher:
     def _write(self, name: str, batch: Batch) -> list[Part]:
         found = []
         for hour, rows in batch.by_hour().items():
-            found.append(write_batch(self._folder, rows, part_name(name, batch.dataset, hour), hour))
+            table = arrow_table(rows)
+            part = write_batch(self._folder, rows, part_name(name, batch.dataset, hour), hour, table)
+            found.append(part)
             if batch.dataset is Dataset.SPANS:
                 past = self._cap.overflowing(rows, hour)
-                found += write_rollups(self._folder, self._engine, rows, name, hour, past)
+                found += write_rollups(self._folder, self._engine, table, part, name, past)
             elif batch.dataset is Dataset.METRICS:
                 for rollup in self._red_from_metrics.rollups(rows):
                     found.append(write_batch(self._folder, rollup, f"{part_name(name, rollup.dataset, hour)}-m", hour))

@@ -12,7 +12,7 @@ import queue
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ _SIGNALS = (Signal.TRACES, Signal.METRICS, Signal.LOGS)
 _LARGEST_FRAME = 128 * 1024 * 1024
 _MOST_AT_ONCE = 64
 _SUFFIX = ".log"
+LARGE = 8 * 1024 * 1024  # worth storing without waiting for the next tick
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class IntakeLog:
         self._folder = folder
         self._min_free = min_free_bytes
         self._queue: queue.SimpleQueue[_Entry | _Command] = queue.SimpleQueue()
+        self.on_large: Callable[[], None] = lambda: None
         self._segment: Segment | None = None
         self._file: int | None = None
         self._full = False
@@ -141,6 +143,8 @@ class IntakeLog:
         self._segment.requests.extend(entry.decoded for entry in batch)
         for entry in batch:
             entry.future.set_result(None)
+        if self._segment.size >= LARGE:
+            self.on_large()
 
     def _put_on_disk(self, content: bytes, first_at: int) -> None:
         if self._file is None or self._segment is None:

@@ -27,6 +27,8 @@ _log = structlog.get_logger("watchkeeper.telemetry")
 # more than a few dozen files.
 MERGE_AT = 8
 MOST_ROWS = 2_000_000
+# A part this large is read quickly enough as it is; rewriting it while its hour goes on would cost intake its core.
+LARGE = 100_000
 _SETTLED_AFTER = 15 * MINUTE
 _READERS_GONE_AFTER = timedelta(minutes=5)
 _QUARANTINE = ".unreadable"
@@ -144,7 +146,7 @@ def chosen(live: Sequence[Part], now: int) -> list[list[Part]]:
     """Which parts to merge: eight of a level and an hour, or all of an hour that is over."""
     by_hour: dict[int, list[Part]] = defaultdict(list)
     for part in live:
-        if part.rows < MOST_ROWS:
+        if part.rows < (MOST_ROWS if _hour(part) + HOUR + _SETTLED_AFTER < now else LARGE):
             by_hour[_hour(part)].append(part)
     found = []
     for hour, parts in by_hour.items():

@@ -14,7 +14,7 @@ import orjson
 from arro3.core import Array, DataType, Table
 
 from watchkeeper.kernel.clock import from_unix_nano
-from watchkeeper.modules.telemetry.engine import Engine
+from watchkeeper.modules.telemetry.engine import Engine, file_list
 from watchkeeper.modules.telemetry.intake_log import sync_folder
 from watchkeeper.modules.telemetry.model import (
     BUCKET_BASE,
@@ -24,6 +24,8 @@ from watchkeeper.modules.telemetry.model import (
     LAST_BUCKET,
     MINUTE,
     OTHER_ROUTE,
+    RED_KEY,
+    RED_SUMS,
     Batch,
     Dataset,
     Kind,
@@ -94,11 +96,11 @@ def _array(values: list[Any], kind: Kind) -> Array:
     return Array(values, _TYPES[kind])
 
 
-def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int) -> Part:
-    """Write the rows of one hour as a part of level 0."""
+def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int, table: Table | None = None) -> Part:
+    """Write the rows of one hour as a part of level 0. `table` is the batch as Arrow, where that was made before."""
     relative, final = folder.place(batch.dataset, hour, part_id)
     unfinished = final.with_suffix(".tmp")
-    arro3.io.write_parquet(arrow_table(batch), unfinished, compression="zstd(1)")
+    arro3.io.write_parquet(table or arrow_table(batch), unfinished, compression="zstd(1)")
     times = batch.columns["time"]
     return Part(
         id=part_id,
@@ -114,35 +116,38 @@ def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int) -> Pa
 
 
 def write_rollups(
-    folder: PartFolder, engine: Engine, spans: Batch, segment: str, hour: int, overflowing: Sequence[tuple[str, str]]
+    folder: PartFolder, engine: Engine, spans: Table, like: Part, segment: str, past: Sequence[tuple[str, str]]
 ) -> list[Part]:
-    """Count the served requests among the spans of one hour, by minute and by hour, as two parts of level 0."""
-    served = [n for n, kind in enumerate(spans.columns["kind"]) if kind in ("server", "consumer")]
-    if not served:
-        return []
-    chosen = spans.take(served) if len(served) < len(spans) else spans
-    table = arrow_table(chosen)
-    services = listed(set(chosen.columns["service"]))
-    found = []
+    """Count the served requests among the spans of the part `like`, by minute and then by hour, as parts of level 0.
+
+    `past` are (service, route) pairs that are counted as `(other)`.
+    """
+    hour = like.min_time // HOUR * HOUR
+    others = [f"{service}\x1f{route}" for service, route in past]
+    found: list[Part] = []
     for dataset, step in ((Dataset.RED_MINUTE, MINUTE), (Dataset.RED_HOUR, HOUR)):
         part_id = part_name(segment, dataset, hour)
         relative, final = folder.place(dataset, hour, part_id)
         unfinished = final.with_suffix(".tmp")
-        rows = engine.copy_from(_rollup_sql(step), table, [[f"{s}\x1f{r}" for s, r in overflowing]], unfinished)
-        times = chosen.columns["time"]
-        found.append(
-            Part(
-                id=part_id,
-                dataset=dataset,
-                level=0,
-                min_time=min(times) // step * step,
-                max_time=max(times) // step * step,
-                rows=rows,
-                bytes=folder.settle(unfinished, final),
-                path=relative,
-                services=services,
-            )
+        if not found:
+            rows = engine.copy_from(_rollup_sql(step), spans, [others], unfinished)
+        else:
+            rows = engine.copy_from(_coarser_sql(step, folder.file(found[0])), None, [], unfinished)
+        if rows == 0:
+            unfinished.unlink()
+            return []
+        part = Part(
+            id=part_id,
+            dataset=dataset,
+            level=0,
+            min_time=like.min_time // step * step,
+            max_time=like.max_time // step * step,
+            rows=rows,
+            bytes=folder.settle(unfinished, final),
+            path=relative,
+            services=like.services,
         )
+        found.append(part)
     return found
 
 
@@ -169,5 +174,12 @@ def _rollup_sql(step: int) -> str:
                 AS errors,
             count(*) FILTER (WHERE status_code BETWEEN 400 AND 499) AS client_errors,
             sum(duration)::BIGINT AS duration_sum, max(duration)::BIGINT AS duration_max
-        FROM incoming GROUP BY ALL
+        FROM incoming WHERE kind IN ('server', 'consumer') GROUP BY ALL
     """  # noqa: S608 (only our own constants)
+
+
+def _coarser_sql(step: int, file: Path) -> str:
+    key = ", ".join(f"time // {step} * {step} AS time" if name == "time" else name for name in RED_KEY)
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in RED_SUMS)
+    source = f"read_parquet({file_list([file])})"
+    return f"SELECT {key}, {sums}, max(duration_max) AS duration_max FROM {source} GROUP BY ALL"  # noqa: S608

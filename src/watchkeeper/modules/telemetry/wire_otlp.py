@@ -49,32 +49,26 @@ def clean(text: str, longest: int = LONGEST_NAME) -> str:
 
 def dump(value: Any) -> str:
     """JSON text that can be read back by anybody."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return orjson.dumps(value).decode()
 
 
-def attributes_of(pairs: Iterable[Any]) -> dict[str, Any]:
+def attributes_of(pairs: Any) -> dict[str, Any]:
     """Key-value pairs as plain values; at most 128 of them, long texts cut."""
     found: dict[str, Any] = {}
-    dropped = 0
-    for pair in pairs:
+    for pair in pairs if len(pairs) <= MOST_ATTRIBUTES else pairs[:MOST_ATTRIBUTES]:
         value = pair.value
-        kind = value.WhichOneof("value")
-        if kind == "string_value":
-            text = value.string_value
+        # Most values are texts: reading one first spares asking which kind it is.
+        text = value.string_value
+        if text:
             found[pair.key] = text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
-        elif kind == "int_value":
+            continue
+        kind = value.WhichOneof("value")
+        if kind == "int_value":
             found[pair.key] = value.int_value
-        elif kind == "bool_value":
-            found[pair.key] = value.bool_value
-        elif kind == "double_value":
-            found[pair.key] = value.double_value
         elif kind is not None:
             found[pair.key] = value_of(value)
-        if len(found) > MOST_ATTRIBUTES:
-            found.pop(pair.key)
-            dropped += 1
-    if dropped:
-        found["otel.dropped_attributes_count"] = dropped
+    if len(pairs) > MOST_ATTRIBUTES:
+        found["otel.dropped_attributes_count"] = len(pairs) - MOST_ATTRIBUTES
     return found
 
 
@@ -134,11 +128,24 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and 0 <= value < 32_768 else None
 
 
-def _text(found: Mapping[str, Any], *keys: str) -> str | None:
-    value = first(found, *keys)
-    return clean(str(value)) or None if value is not None else None
+def names_of(values: Iterable[Any]) -> list[str | None]:
+    """Each value as it stands in a column of names. A request repeats few names often, so each is cleaned once."""
+    known: dict[Any, str | None] = {None: None, "": None}
+    found = []
+    for value in values:
+        if not isinstance(value, (str, int, float)) and value is not None:
+            found.append(name_of(dump(value)))
+            continue
+        if value not in known:
+            known[value] = name_of(value)
+        found.append(known[value])
+    return found
 
 
 def name_of(value: Any) -> str | None:
     """A value that stands in a column of names."""
     return clean(str(value)) or None if value is not None else None
+
+
+def _text(found: Mapping[str, Any], *keys: str) -> str | None:
+    return name_of(first(found, *keys))

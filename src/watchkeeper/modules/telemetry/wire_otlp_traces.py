@@ -6,7 +6,7 @@ from typing import Any
 
 from watchkeeper.modules.telemetry.model import Batch, Dataset, Decoded, Signal
 from watchkeeper.modules.telemetry.window import Window
-from watchkeeper.modules.telemetry.wire_otlp import Sender, attributes_of, clean, dump, first, name_of, whole
+from watchkeeper.modules.telemetry.wire_otlp import Sender, attributes_of, clean, dump, name_of, names_of, whole
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -54,32 +54,31 @@ def _append(columns: dict[str, list[Any]], spans: list[Any], sender: Sender, sco
     columns["trace_id"].extend([span.trace_id.hex() for span in spans])
     columns["span_id"].extend([span.span_id.hex() for span in spans])
     columns["parent_span_id"].extend([_parent(span.parent_span_id) for span in spans])
-    columns["name"].extend([clean(span.name) for span in spans])
+    columns["name"].extend([name or "" for name in names_of(span.name for span in spans)])
     columns["kind"].extend([KINDS[kind] if (kind := span.kind) < len(KINDS) else KINDS[0] for span in spans])
-    columns["status"].extend([_status(span) for span in spans])
-    columns["status_message"].extend([_status_message(span) for span in spans])
-    columns["route"].extend([name_of(one.get("http.route")) for one in found])
-    columns["method"].extend([name_of(first(one, "http.request.method", "http.method")) for one in found])
-    columns["status_code"].extend([whole(first(one, "http.response.status_code", "http.status_code")) for one in found])
-    columns["peer"].extend([name_of(first(one, "peer.service", "server.address", "net.peer.name")) for one in found])
+    statuses = [_status(span) for span in spans]
+    columns["status"].extend([status for status, _ in statuses])
+    columns["status_message"].extend([message for _, message in statuses])
+    columns["route"].extend(names_of(one.get("http.route") for one in found))
+    columns["method"].extend(names_of(one.get("http.request.method") or one.get("http.method") for one in found))
+    codes = [one.get("http.response.status_code") or one.get("http.status_code") for one in found]
+    columns["status_code"].extend([None if code is None else whole(code) for code in codes])
+    peers = (one.get("peer.service") or one.get("server.address") or one.get("net.peer.name") for one in found)
+    columns["peer"].extend(names_of(peers))
     columns["attributes"].extend([dump(one) for one in found])
-    columns["events"].extend([_events(span) if len(span.events) else None for span in spans])
-    columns["links"].extend([_links(span) if len(span.links) else None for span in spans])
+    columns["events"].extend([_events(span) if span.events else None for span in spans])
+    columns["links"].extend([_links(span) if span.links else None for span in spans])
 
 
 def _parent(span_id: bytes) -> str | None:
     return span_id.hex() if len(span_id) == 8 and span_id != _NO_SPAN else None
 
 
-def _status(span: Any) -> str:
+def _status(span: Any) -> tuple[str, str | None]:
     if not span.HasField("status"):
-        return STATUSES[0]
-    code = span.status.code
-    return STATUSES[code] if code < len(STATUSES) else STATUSES[0]
-
-
-def _status_message(span: Any) -> str | None:
-    return clean(span.status.message, 1_000) if span.HasField("status") and span.status.message else None
+        return STATUSES[0], None
+    code, message = span.status.code, span.status.message
+    return STATUSES[code] if code < len(STATUSES) else STATUSES[0], clean(message, 1_000) if message else None
 
 
 def _events(span: Any) -> str:
