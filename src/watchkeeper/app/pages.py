@@ -52,12 +52,13 @@ def shown(group: SettingsGroup) -> list[Shown]:
     for name, field in type(group).model_fields.items():
         value, default = getattr(group, name), field.get_default()
         hidden = name in _HIDDEN and value is not None
-        text = "(set)" if hidden else _text(value)
-        found.append(Shown(group.variable(name), text, _text(default), field.description or "", value == default))
+        text = "(set)" if hidden else setting_text(value)
+        found.append(Shown(group.variable(name), text, setting_text(default), field.description or "", value == default))
     return found
 
 
-def _text(value: object) -> str:
+def setting_text(value: object) -> str:
+    """A setting's value as people read it."""
     if value is None:
         return "unset"
     if isinstance(value, bool):
