@@ -1,0 +1,122 @@
+"""A fact as people and programs read it: a sentence, who did it, what changed, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from watchkeeper.app.timeline.marks import mark_of
+from watchkeeper.app.timeline.tail import Told
+from watchkeeper.kernel.journal import describe_fact
+
+NOTHING = "nothing"
+_LONGEST = 300
+
+# Which page shows a subject; a type that is not here has none.
+_SUBJECTS: Mapping[str, Callable[[str], str]] = {
+    "service": lambda name: f"/services/{quote(name)}/about",
+    "token": lambda _: "/settings/tokens",
+    "person": lambda _: "/account",
+    "session": lambda _: "/account",
+}
+# By kind, else by what comes before its dot: names in shell/icons.html.
+_ICONS = {
+    "identity.token_created": "key",
+    "identity.token_revoked": "key",
+    "identity.setup_link_made": "key",
+    "identity.sign_in_refused": "warning",
+    "identity.signed_out": "sign-out",
+    "catalog.service_discovered": "traces",
+    "catalog.environment_discovered": "traces",
+    "catalog.service_returned": "traces",
+    "catalog": "services",
+    "identity": "user",
+    "ops": "settings",
+    "telemetry": "chart",
+    "work": "warning",
+}
+
+
+class Difference(BaseModel):
+    """One field that changed, in words."""
+
+    field: str
+    before: str
+    after: str
+
+
+class FactView(BaseModel):
+    """Something that happened."""
+
+    id: str = Field(description="Names the fact for good; a stream can be resumed from it.")
+    at: datetime
+    kind: str
+    sentence: str
+    service: str | None
+    actor: str
+    actor_name: str
+    source: str = Field(description="Where it was done: `api`, `console`, `cli`, `ops`, `telemetry`, `worker`.")
+    subject_type: str | None
+    subject_id: str | None
+    data: dict[str, Any]
+    trace_id: str | None
+    href: str = Field(description="Its place on the timeline's page.")
+    subject_href: str | None = Field(description="The page of what it is about.")
+    changes: list[Difference] = Field(description="Fields that changed, in words.")
+    reason: str | None
+
+    @classmethod
+    def of(cls, told: Told) -> FactView:
+        fact, mark = told.fact, mark_of(told.fact)
+        page = _SUBJECTS.get(fact.subject_type or "")
+        reason = fact.data.get("reason")
+        return cls(
+            id=mark,
+            at=fact.at,
+            kind=fact.kind,
+            sentence=describe_fact(fact),
+            service=fact.service,
+            actor=fact.actor,
+            actor_name=told.actor_name,
+            source=fact.source,
+            subject_type=fact.subject_type,
+            subject_id=fact.subject_id,
+            data=dict(fact.data),
+            trace_id=fact.trace_id,
+            href=f"/timeline/{mark}",
+            subject_href=page(fact.subject_id) if page and fact.subject_id else None,
+            changes=_differences(fact.data),
+            # A reason that is a code, such as identity's, is part of the sentence already.
+            reason=reason if isinstance(reason, str) and " " in reason.strip() else None,
+        )
+
+
+def icon_of(kind: str) -> str:
+    """The name of the icon for a kind of fact."""
+    return _ICONS.get(kind) or _ICONS.get(kind.partition(".")[0], "info")
+
+
+def _differences(data: Mapping[str, Any]) -> list[Difference]:
+    before, after = data.get("before"), data.get("after")
+    old: Mapping[str, Any] = before if isinstance(before, Mapping) else {}
+    new: Mapping[str, Any] = after if isinstance(after, Mapping) else {}
+    names = [*new, *(name for name in old if name not in new)]
+    return [
+        Difference(field=name.replace("_", " "), before=_words(old.get(name)), after=_words(new.get(name)))
+        for name in names
+    ]
+
+
+def _words(value: Any) -> str:
+    if value is None or value in ([], "", {}):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return str(value.get("title") or ", ".join(f"{key} {_words(one)}" for key, one in value.items()))
+    text = ", ".join(_words(one) for one in value) if isinstance(value, (list, tuple)) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
