@@ -13,8 +13,6 @@ from importlinter.cli import lint_imports
 from tests.house.public_face import PublicFaceContract
 from tests.house.tree import MODULES, ROOT
 
-pytestmark = pytest.mark.xdist_group("house")
-
 
 def test_every_contract_is_kept(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
