@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from watchkeeper.app.console import (
+    CommandRefused,
     DatabaseOption,
     DataOption,
     JsonOption,
@@ -20,8 +22,12 @@ from watchkeeper.app.console import (
     refusals_end_the_command,
 )
 
-_SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]", "unchanged": " "}
-DirectoryArgument = Annotated[Path, typer.Argument(help="The ops/ directory.", show_default=False)]
+_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "unchanged": (" ", "dim")}
+_VERBS = {"create": "create", "update": "change", "delete": "delete"}
+_LONGEST = 100
+DirectoryArgument = Annotated[
+    Path, typer.Argument(help="The ops/ directory.", show_default=False, exists=True, file_okay=False)
+]
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -37,11 +43,14 @@ def plan(
     server: ServerOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if anything would change.")] = False,
 ) -> None:
     """Show what applying the files in a directory would change. Changes nothing."""
     with refusals_end_the_command():
         found = _ask("plan", directory, data, database_url, server, token)
         _show(found, as_json=as_json, done=False)
+    if check and _effective(found):
+        raise typer.Exit(1)
 
 
 def apply(
@@ -52,18 +61,23 @@ def apply(
     token: TokenOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before changing anything.")] = False,
     as_json: JsonOption = False,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="Of a plan made earlier: apply only if it still is the plan.", show_default=False)
+    ] = None,
 ) -> None:
     """Make everything as the files in a directory say, all or nothing."""
+    if as_json and not yes:
+        raise typer.BadParameter("--json can't ask: give --yes too")
     with refusals_end_the_command():
-        fingerprint = None
-        if not yes and not as_json:
+        if not yes:
             planned = _ask("plan", directory, data, database_url, server, token)
             _show(planned, as_json=False, done=False)
-            if all(change["action"] == "unchanged" for change in planned["changes"]):
+            if not _effective(planned):
                 return
             if not typer.confirm("Apply these changes?"):
-                raise typer.Exit(1)
-            fingerprint = planned["fingerprint"]
+                raise CommandRefused("Nothing was changed.")
+            # What is applied is what was looked at.
+            fingerprint = fingerprint or planned["fingerprint"]
         found = _ask("apply", directory, data, database_url, server, token, fingerprint=fingerprint)
         _show(found, as_json=as_json, done=True)
 
@@ -77,18 +91,40 @@ def _ask(
     token: str | None,
     **order: Any,
 ) -> Any:
+    # Imported here: `--help` needs none of it.
     from watchkeeper.app.cli import configuration_of
     from watchkeeper.app.local import Elsewhere, connect, connect_to_nothing, result_of
-    from watchkeeper.kernel.ops import read_directory
+    from watchkeeper.kernel.ops import OpsInvalid, read_directory
 
-    files = read_directory(directory)
+    try:
+        files = read_directory(directory)
+    except OpsInvalid as refusal:
+        complaints = [{"where": one.where, "expected": one.expected} for one in refusal.complaints]
+        raise _invalid(directory, complaints, refusal.detail) from None
     body = {"files": files, **{key: value for key, value in order.items() if value is not None}}
     configuration = configuration_of(data=data, database_url=database_url)
     elsewhere = Elsewhere(server, token) if server else None
     # A plan needs no server and no data directory: files can be checked anywhere, against nothing.
     opened = connect_to_nothing if verb == "plan" and elsewhere is None else connect
     with opened(configuration, elsewhere) as client:
-        return result_of(client.post(f"/api/v1/ops/{verb}", json=body))
+        answer = client.post(f"/api/v1/ops/{verb}", json=body)
+    problem = answer.json() if answer.status_code in (409, 422) else {}
+    if problem.get("code") == OpsInvalid.code:
+        raise _invalid(directory, problem["errors"], problem["detail"])
+    if problem.get("plan"):
+        _show(problem["plan"], as_json=False, done=False)
+    return result_of(answer)
+
+
+def _invalid(directory: Path, complaints: list[dict[str, str]], detail: str) -> CommandRefused:
+    # file:line:column at the start of a line is what editors and terminals make a link of.
+    return CommandRefused(
+        *(f"{(directory / one['where']).as_posix()}: {one['expected']}" for one in complaints), detail
+    )
+
+
+def _effective(found: Any) -> list[Any]:
+    return [change for change in found["changes"] if change["action"] != "unchanged"]
 
 
 def _show(found: Any, *, as_json: bool, done: bool) -> None:
@@ -96,19 +132,46 @@ def _show(found: Any, *, as_json: bool, done: bool) -> None:
         print_json(found)
         return
     for notice in found["notices"]:
-        err.print(notice, markup=False)
-    changes = [change for change in found["changes"] if change["action"] != "unchanged"]
+        err.print(notice, markup=False, style="dim")
+    changes = _effective(found)
     for change in changes:
-        out.print(_SIGNS[change["action"]], end=" ")
-        note = f"  ({change['note']})" if change["note"] else ""
-        out.print(f"{change['kind']} {change['name']}{note}", markup=False)
-        for name, (before, after) in change["fields"].items():
-            out.print(f"    {name}: {_short(before)} -> {_short(after)}", markup=False)
+        for line in _lines(change):
+            out.print(line)
     same = len(found["changes"]) - len(changes)
-    verb = "changed" if done else "to change"
-    out.print(f"{len(changes)} {verb}, {same} unchanged.", markup=False)
+    if not changes:
+        out.print(f"Nothing to change: {same} as the files say.", markup=False)
+        return
+    counts = [f"{count} to {verb}" for action, verb in _VERBS.items() if (count := _count(changes, action))]
+    out.print(f"{'Applied' if done else 'Plan'}: {', '.join(counts)}, {same} unchanged.", markup=False)
+
+
+def _lines(change: Any) -> list[Text]:
+    sign, colour = _SIGNS[change["action"]]
+    head = Text(f"{sign} {change['kind']} {change['name']}", style=colour)
+    if change["note"]:
+        head.append(f"  {change['note']}", style="dim")
+    return [head, *(_field(change, name, before, after) for name, (before, after) in change["fields"].items())]
+
+
+def _field(change: Any, name: str, before: Any, after: Any) -> Text:
+    line = Text(f"    {name}: ")
+    if change["action"] != "create":
+        line.append(_short(before), style="red")
+    if change["action"] == "update":
+        line.append(" → ")
+    if change["action"] != "delete":
+        line.append(_short(after), style="green")
+    if name in change["drift"]:
+        line.append("  (changed outside the files since they were applied)", style="magenta")
+    return line
+
+
+def _count(changes: list[Any], action: str) -> int:
+    return sum(change["action"] == action for change in changes)
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 100 else text[:99] + "…"
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

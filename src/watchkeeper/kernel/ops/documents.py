@@ -114,7 +114,8 @@ def _expected(message: str) -> str:
     """Pydantic's message as what follows the word "expected"."""
     for start in ("Input should be ", "Value error, ", "Assertion failed, "):
         if message.startswith(start):
-            return message.removeprefix(start)
+            message = message.removeprefix(start)
+            return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     for start, instead in (("String should ", "text that should "), ("List should ", "a list that should ")):
         if message.startswith(start):
             return instead + message.removeprefix(start)
@@ -171,6 +172,7 @@ def _shown(value: Any) -> str:
         return "fields"
     if isinstance(value, list):
         return "a list"
-    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    text = " ".join(text.split())
+    if isinstance(value, (bool, int, float)):
+        return str(value).lower()
+    text = " ".join(str(value).split())
     return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…")

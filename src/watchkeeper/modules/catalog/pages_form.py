@@ -50,6 +50,7 @@ class AboutForm(PageForm):
         values: dict[str, Any] = {
             name: getattr(self, name) or None for name in ("title", "description", "owner", "tier", "repository")
         }
+        values["tier"] = int(self.tier) if self.tier.isdecimal() else self.tier or None
         # The address is the last word of a line, the title what stands before it.
         links = [(line.rpartition(" ")[0].strip(), line.rpartition(" ")[2]) for line in _lines(self.links)]
         values["links"] = [{"title": title or url[:100], "url": url} for title, url in links]
@@ -69,8 +70,6 @@ def complaints_of(error: ValidationError) -> dict[str, str]:
 
 
 def _in_words(field: str, message: str) -> str:
-    if "pattern" in message:
-        return "an address that starts with http:// or https://, without spaces"
     if field == "tier":
         return "a tier from 1 to 4"
     return message.removeprefix("Value error, ")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
@@ -27,10 +28,21 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _web_address(text: str) -> str:
+    # These become links, and a browser would run other schemes.
+    if not re.fullmatch(r"https?://[^\s]+", text) or not text.isprintable():
+        raise ValueError("an address that starts with http:// or https://, without spaces")
+    return text
+
+
 # Whatever telemetry calls a service can be described, spaces and slashes too.
 ServiceName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(_one_line)]
-# http and https only: these become links, and a browser would run others.
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=500), AfterValidator(_one_line)]
+WebAddress = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(_web_address),
+    Field(json_schema_extra={"format": "uri", "pattern": "^https?://"}),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 
@@ -50,7 +62,7 @@ class Described(StrictModel):
         None, description="What it does, in a sentence or two."
     )
     owner: Text | None = Field(None, description="The team or person that builds and runs it.")
-    tier: Annotated[int, Field(ge=1, le=4)] | None = Field(
+    tier: Literal[1, 2, 3, 4] | None = Field(
         None, description="How soon users notice when it fails: 1 critical, 2 important, 3 supporting, 4 internal."
     )
     repository: WebAddress | None = Field(None, description="Where its source is; http or https.")
