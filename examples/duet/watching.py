@@ -107,6 +107,7 @@ class Failures:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
+            # The outermost edge: whatever it is, it is seen in the trace and the log, and the caller gets an answer.
             if scope["type"] != "http":
                 raise
             trace.get_current_span().record_exception(error)

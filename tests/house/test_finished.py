@@ -34,13 +34,20 @@ def broad_handlers(tree: ast.Module) -> Iterator[ast.ExceptHandler]:
 
 
 def unexplained(text: str) -> list[int]:
-    """Lines of broad handlers with no words about why: on the line, above it, or first thing in the body."""
+    """Lines of broad handlers with no words about why: on the line, above it, or first thing in the body.
+
+    A handler that ends by raising again swallows nothing and needs none.
+    """
     explained = {line for line, comment in comments(text).items() if len(comment.split()) > 3}
     return [
         handler.lineno
         for handler in broad_handlers(ast.parse(text))
-        if not explained & set(range(handler.lineno - 1, handler.body[0].lineno + 1))
+        if not _raises_again(handler) and not explained & set(range(handler.lineno - 1, handler.body[0].lineno + 1))
     ]
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(last, ast.Raise) for last in handler.body[-1:])
 
 
 def test_a_broad_except_says_why() -> None:
@@ -60,6 +67,7 @@ def test_a_broad_except_says_why() -> None:
         ("try:\n    f()\nexcept:\n    pass", [3]),
         ("try:\n    f()\nexcept Exception:  # the loop outlives it\n    pass", []),
         ("try:\n    f()\nexcept Exception:\n    # an edge: the loop outlives it\n    pass", []),
+        ("try:\n    f()\nexcept BaseException:\n    undo()\n    raise", []),
         ("try:\n    f()\nexcept OSError:\n    pass", []),
     ],
 )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from watchkeeper import __version__
 from watchkeeper.app import cli_ops, demo
 from watchkeeper.app.cli_token import token_cli
-from watchkeeper.app.console import DatabaseOption, DataOption, JsonOption, out, refusals_end_the_command
+from watchkeeper.app.console import (
+    DatabaseOption,
+    DataOption,
+    JsonOption,
+    configuration_of,
+    out,
+    refusals_end_the_command,
+)
 
 cli = typer.Typer(
     name="watchkeeper",
@@ -32,13 +38,6 @@ ConfigOption = Annotated[
 def main() -> None:
     """Entry point of the command."""
     cli()
-
-
-def configuration_of(file: Path | None = None, **options: Any) -> Any:
-    """Settings from the environment, the file and these command-line options."""
-    from watchkeeper.app.configuration import load_configuration
-
-    return load_configuration(os.environ, file, **options)
 
 
 def _print_version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
+    configuration_of,
     err,
     out,
     print_json,
@@ -92,7 +93,6 @@ def _ask(
     **order: Any,
 ) -> Any:
     # Imported here: `--help` needs none of it.
-    from watchkeeper.app.cli import configuration_of
     from watchkeeper.app.local import Elsewhere, connect, connect_to_nothing, result_of
     from watchkeeper.kernel.ops import OpsInvalid, read_directory
 

@@ -13,6 +13,7 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
+    configuration_of,
     err,
     out,
     print_json,
@@ -87,7 +88,6 @@ def revoke(
 
 
 def _ask(method: str, path: str, data: Any, database_url: Any, server: Any, token: Any, **request: Any) -> Any:
-    from watchkeeper.app.cli import configuration_of
     from watchkeeper.app.local import Elsewhere, connect, result_of
 
     elsewhere = Elsewhere(server, token) if server else None

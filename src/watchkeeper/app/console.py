@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,13 @@ TokenOption = Annotated[
     typer.Option("--token", envvar="WATCHKEEPER_TOKEN", help="API token for --server.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def configuration_of(file: Path | None = None, **options: Any) -> Any:
+    """Settings from the environment, the file and these command-line options."""
+    from watchkeeper.app.configuration import load_configuration  # here, so that `--help` is quick
+
+    return load_configuration(os.environ, file, **options)
 
 
 class CommandRefused(Exception):

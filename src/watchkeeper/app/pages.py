@@ -53,7 +53,9 @@ def shown(group: SettingsGroup) -> list[Shown]:
         value, default = getattr(group, name), field.get_default()
         hidden = name in _HIDDEN and value is not None
         text = "(set)" if hidden else setting_text(value)
-        found.append(Shown(group.variable(name), text, setting_text(default), field.description or "", value == default))
+        found.append(
+            Shown(group.variable(name), text, setting_text(default), field.description or "", value == default)
+        )
     return found
 
 

@@ -77,6 +77,7 @@ class Dispatcher:
         except Unavailable:
             raise
         except Exception as error:
+            # An edge: whatever a listener raises, the fact comes back, and is set aside in the end.
             if fact is None:
                 raise
             self._failed(listener, fact, error)
