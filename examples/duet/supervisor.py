@@ -26,7 +26,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class DidNotStart(Exception):
-    """A service did not answer in time."""
+    """A service has no port, or did not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Supervisor:
         return {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in self._listeners.items()}
 
     def keep_running(self) -> None:
-        """Run until SIGINT or SIGTERM. Raises DidNotStart or OSError, for a port that is taken."""
+        """Run until SIGINT or SIGTERM. Raises DidNotStart."""
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda *_: self._stop.set())
         with self._all_taken_down():
@@ -81,7 +81,10 @@ class Supervisor:
         # The listeners stay here, so that a restarted service finds its port and its waiting callers again.
         for number, service in enumerate(SERVICES):
             port = self.run.ports_from and self.run.ports_from + number
-            self._listeners[service] = socket.create_server(("127.0.0.1", port), backlog=256)
+            try:
+                self._listeners[service] = socket.create_server(("127.0.0.1", port), backlog=256)
+            except OSError as error:
+                raise DidNotStart(f"{service} can't have port {port}: {error.strerror}; see --ports-from") from None
 
     def _start(self, name: str) -> None:
         arguments = self._traffic() if name == "traffic" else self._service(name)
