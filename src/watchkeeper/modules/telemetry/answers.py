@@ -65,6 +65,7 @@ class ServiceRed:
     service: str
     red: Red
     series: tuple[Red | None, ...]
+    first: int
     newest: int
     health: Health
 
@@ -123,6 +124,11 @@ class LogRow:
     attributes: Mapping[str, Any]
     scope: str | None
     resource: Mapping[str, Any]
+
+
+def measured(first: int | None, until: int, length: int) -> int:
+    """Nanoseconds of a range that were measured: from the first data on. What was not measured was not zero."""
+    return length if first is None else max(60 * SECOND, min(length, until - first))
 
 
 def health_of(red: Red, newest: int, now: int) -> Health:

@@ -14,9 +14,8 @@ from watchkeeper.kernel.web.parts import part
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog.public import service_tabs
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
-from watchkeeper.modules.telemetry.answers import Health, Red
-from watchkeeper.modules.telemetry.model import SECOND
-from watchkeeper.modules.telemetry.params import AtNow, Moment, OptionalName, Span, Store
+from watchkeeper.modules.telemetry.answers import Health, Red, measured
+from watchkeeper.modules.telemetry.params import RECENT, AtNow, Moment, OptionalName, RecentSpan, Store
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
 from watchkeeper.modules.telemetry.query_logs import LogFilter
 from watchkeeper.modules.telemetry.query_traces import TraceFilter
@@ -45,7 +44,7 @@ async def home(
     who: Viewer,
     request: Request,
     store: Store,
-    span: Span,
+    span: RecentSpan,
     at: AtNow,
     server: Annotated[ServerSettings, part(ServerSettings)],
     since: Moment = None,
@@ -60,11 +59,12 @@ async def home(
         request,
         "telemetry/home.html",
         services=found,
+        rates={one.service: one.red.per_second(measured(one.first, span.until, span.length)) for one in found},
         total=total,
         badges=BADGES,
         span=span,
         ranges=_ranges("/", since, {}),
-        since=since or "1h",
+        since=since or RECENT,
         endpoint=server.base_url or str(request.base_url).rstrip("/"),
         unwell=[one for one in found if one.health in (Health.FAILING, Health.DEGRADED)],
     )
@@ -72,7 +72,7 @@ async def home(
 
 @router.get("/services/{service:path}/routes")
 async def routes(
-    who: Viewer, request: Request, store: Store, service: ServiceName, span: Span, since: Moment = None
+    who: Viewer, request: Request, store: Store, service: ServiceName, span: RecentSpan, since: Moment = None
 ) -> Response:
     """Every route of a service, failing ones first."""
     found = await store.run(lambda t: query_red.routes(t, service, span))
@@ -92,7 +92,7 @@ async def metrics(
     request: Request,
     store: Store,
     service: ServiceName,
-    span: Span,
+    span: RecentSpan,
     since: Moment = None,
     name: OptionalName = None,
     group_by: Annotated[str | None, Query(max_length=200)] = None,
@@ -100,7 +100,7 @@ async def metrics(
     """The metrics that a service sends, and one of them as a chart."""
     found = await store.run(lambda t: query_metrics.names(t, service, span))
     chosen = next((one for one in found if one.name == name), None)
-    asked = {"service": service, "name": name or "", "since": since or "1h", "group_by": group_by or ""}
+    asked = {"service": service, "name": name or "", "since": since or RECENT, "group_by": group_by or ""}
     return render(
         request,
         "telemetry/metrics.html",
@@ -118,7 +118,7 @@ async def overview(
     request: Request,
     store: Store,
     service: ServiceName,
-    span: Span,
+    span: RecentSpan,
     at: AtNow,
     since: Moment = None,
     until: Moment = None,
@@ -137,6 +137,7 @@ async def overview(
         errors = LogFilter(service=service, environment=environment, severity=_ERROR)
         return {
             "total": total,
+            "first": min((point.time for point in series if point.red), default=None),
             "newest": max((point.time for point in series if point.red), default=None),
             "routes": query_red.routes(t, service, span, environment=environment)[:_FEW],
             "slowest": query_traces.requests(t, span, slow, _FEW, None),
@@ -144,7 +145,7 @@ async def overview(
         }
 
     found = await store.run(ask)
-    asked = {"since": since or "1h"} | {
+    asked = {"since": since or RECENT} | {
         k: v for k, v in (("until", until), ("environment", environment), ("route", route)) if v
     }
     return render(
@@ -153,7 +154,7 @@ async def overview(
         **_of_service(service, "Overview", f"/services/{quote(service)}", since, environment=environment, route=route),
         **found,
         span=span,
-        seconds=span.length // SECOND,
+        rate=found["total"].per_second(measured(found["first"], span.until, span.length)),
         query=urlencode(asked),
         charts=f"/api/v1/telemetry/charts/{quote(service, safe='')}",
         route=route,
@@ -167,14 +168,14 @@ def _of_service(service: str, tab: str, href: str, since: str | None, **kept: st
     return {
         "service": service,
         "tab_items": service_tabs(service, tab),
-        "since": since or "1h",
+        "since": since or RECENT,
         "ranges": _ranges(href, since, {k: v for k, v in kept.items() if v}),
     }
 
 
 def _ranges(href: str, since: str | None, kept: dict[str, str]) -> list[tuple[str, str, bool]]:
     """(label, address, is current) of the time ranges one click away."""
-    return [(text, f"{href}?{urlencode({**kept, 'since': text})}", text == (since or "1h")) for text in RANGES]
+    return [(text, f"{href}?{urlencode({**kept, 'since': text})}", text == (since or RECENT)) for text in RANGES]
 
 
 def _add(total: Red, red: Red | None) -> None:

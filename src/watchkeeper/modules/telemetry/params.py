@@ -37,6 +37,15 @@ def _span(clock: Now, since: Moment = None, until: Moment = None) -> Range:
 
 
 Span = Annotated[Range, Depends(_span)]
+RECENT = "15m"
+
+
+def _recent_span(clock: Now, since: Moment = None, until: Moment = None) -> Range:
+    return range_of(since or None, until or None, clock.now(), default=RECENT)
+
+
+RecentSpan = Annotated[Range, Depends(_recent_span)]
+"""Of pages that show how things are now."""
 
 
 @dataclass(frozen=True)

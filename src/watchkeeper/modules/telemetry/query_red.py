@@ -34,17 +34,20 @@ def services(telemetry: Telemetry, span: Range, now: int) -> list[ServiceRed]:
     totals: dict[str, Red] = defaultdict(Red)
     along: dict[str, dict[int, Red]] = defaultdict(lambda: defaultdict(Red))
     newest: dict[str, int] = {}
+    first: dict[str, int] = {}
     for row in rows:
         name = row["service"]
         totals[name].add(row)
         along[name][row["at"]].add(row)
         newest[name] = max(newest.get(name, 0), row["newest"])
+        first[name] = min(first.get(name, row["oldest"]), row["oldest"])
     points = span.points(step)
     found = [
         ServiceRed(
             service=name,
             red=red,
             series=tuple(along[name].get(point) for point in points),
+            first=first[name],
             newest=newest[name],
             health=health_of(red, newest[name] + 60 * 10**9, now),
         )
@@ -111,6 +114,7 @@ def _rows(
         "bucket",
         "source",
         "max(time) AS newest",
+        "min(time) AS oldest",
     ]
     rows = telemetry.select(
         dataset_for(span, step),
