@@ -166,6 +166,7 @@ with tracer.start_as_current_span("parent" if child else "child"):
 meter.create_counter("parent.count" if child else "child.count").add(1)
 if child:
     assert os.waitpid(child, 0)[1] == 0
+    trace.get_tracer_provider().force_flush()
 else:
     assert telemetry.shut_down(5)
     os._exit(0)
@@ -174,6 +175,7 @@ else:
     assert {"parent speaks", "child speaks"} <= set(sink.logs())
     assert {"parent.count", "child.count"} <= set(sink.metrics())
     assert sink.resource_of("parent")["service.instance.id"] != sink.resource_of("child")["service.instance.id"]
+    assert sink.connection_of("child") != sink.connection_of("before") == sink.connection_of("parent")
 
 
 def test_a_child_forked_in_the_middle_of_an_export_sends_all_the_same(sink: Sink) -> None:

@@ -28,6 +28,7 @@ class Sink:
     url: str = ""
     headers: list[dict[str, str]] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
+    connections: list[int] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
 
     def spans(self) -> dict[str, Any]:
@@ -64,6 +65,14 @@ class Sink:
                 return {one.key: one.value.string_value for one in group.resource.attributes}
         raise KeyError(span)
 
+    def connection_of(self, span: str) -> int:
+        """The sender's port that a span came from."""
+        for connection, (path, message) in zip(self.connections, self.requests, strict=True):
+            groups = message.resource_spans if path == "/v1/traces" else ()
+            if any(one.name == span for group in groups for scope in group.scope_spans for one in scope.spans):
+                return connection
+        raise KeyError(span)
+
     def _groups(self, path: str, name: str) -> list[Any]:
         return [group for sent, message in self.requests if sent == path for group in getattr(message, name)]
 
@@ -82,6 +91,7 @@ def otlp_sink() -> Iterator[Sink]:
                 body = gzip.decompress(body)
             sink.headers.append({name.lower(): value for name, value in self.headers.items()})
             sink.requests.append((self.path, _MESSAGES[self.path].FromString(body)))
+            sink.connections.append(self.client_address[1])
             while sink.held.is_set():
                 threading.Event().wait(0.05)
             self.send_response(200)
