@@ -137,9 +137,7 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
     for file in sorted(files):
         kind = next((kind for kind in kinds if fnmatchcase(file, kind.pattern)), None)
         if not _is_clean(file):
-            complaints.add(
-                Position(repr(file)[:_LONGEST_PATH]), "a path inside the directory, such as services/web.yaml"
-            )
+            complaints.add(Position(repr(file)[:_LONGEST_PATH]), "a path inside ops/, such as services/web.yaml")
         elif kind is not None:
             checked = [check(document, kind.model, complaints) for document in parse(file, files[file], complaints)]
             objects[kind.name] += [one for one in checked if one is not None]
