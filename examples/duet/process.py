@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -24,6 +26,9 @@ def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str 
         ws="none",
         timeout_graceful_shutdown=3,
     )
+    # Once it has stopped, uvicorn sends itself the signal again, to die of it as if it had never caught it: what the
+    # telemetry still holds would be lost.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
 
 
