@@ -242,7 +242,11 @@ def test_names_lose_what_could_harm_a_terminal_and_keep_their_letters(
         (b"not gzip", {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, 400),
         (gzip.compress(b"x" * 100)[:-9], {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, 400),
     ],
-)
+    ids=[
+        "noise", "truncated", "half an object", "a list", "wrong type", "too deep", "ids that are no hex", "plain text",
+        "brotli", "not gzip", "truncated gzip",
+    ],
+)  # fmt: skip
 def test_what_is_no_otlp_gets_a_clear_answer_and_changes_nothing(
     post: Post, store: TelemetryStore, database: Database, body: bytes, headers: dict[str, str], status: int
 ) -> None:

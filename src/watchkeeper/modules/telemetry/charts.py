@@ -54,7 +54,7 @@ async def errors(
         None if p.red is None or not p.red.requests else 100 * p.red.client_errors / p.red.requests for p in points
     ]
     series = [
-        ChartSeries(label="5xx and failed", values=failed, unit="%"),
+        ChartSeries(label="5xx and failed", values=failed, unit="%", tone="danger"),
         ChartSeries(label="4xx", values=refused, unit="%"),
     ]
     return await _chart(db, service, span, points, series)

@@ -33,6 +33,8 @@ from watchkeeper.modules.telemetry.wire import (
 )
 
 router = api_router("telemetry", prefix="/api/v1/telemetry")
+_LEAST_SEVERE_FIRST = ("UNSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_TONES = {"INFO": "info", "WARN": "warning", "ERROR": "danger", "FATAL": "danger"}
 Viewer = Annotated[Actor, requires(VIEW_TELEMETRY)]
 ServiceName = Annotated[str, Path(min_length=1, max_length=300)]
 Near = Annotated[
@@ -115,11 +117,13 @@ async def log_histogram(who: Viewer, store: Store, span: Span, wanted: Logs, ste
     width = span.step(step)
     found = await store.run(lambda t: query_logs.histogram(t, span, wanted, width))
     points = span.points(width)
-    levels = [level for level in ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "UNSET") if _any(found, level)]
+    levels = [level for level in _LEAST_SEVERE_FIRST if _any(found, level)]
     return Chart(
         times=[point // 10**9 for point in points],
         series=[
-            ChartSeries(label=level, values=[found.get(point, {}).get(level, 0) for point in points])
+            ChartSeries(
+                label=level, values=[found.get(point, {}).get(level, 0) for point in points], tone=_TONES.get(level)
+            )
             for level in levels
         ],
     )

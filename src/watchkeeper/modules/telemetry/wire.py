@@ -204,6 +204,9 @@ class ChartSeries(BaseModel):
     label: str
     values: list[float | None]
     unit: str = ""
+    tone: str | None = Field(
+        default=None, description="ok, warning, danger or info, where a colour has to mean something."
+    )
 
 
 class ChartMark(BaseModel):

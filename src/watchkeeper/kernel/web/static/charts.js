@@ -89,12 +89,21 @@
       this.plotHolder.replaceChildren();
       const palette = colours();
       this.colours = series.map((one, index) => (one.tone ? token(TONES[one.tone] || TONES.info) : palette[index % palette.length]));
-      this.plot = new uPlot(this.options(), [times, ...series.map((one) => one.values)], this.plotHolder);
+      this.plot = new uPlot(this.options(), [times, ...this.layers()], this.plotHolder);
       this.plotHolder.append(this.tip);
       this.tip.hidden = true;
       this.drawLegend();
       this.describe();
       if (!this.table.hidden) this.fillTable();
+    }
+
+    // Bars stand on each other: a series is drawn as high as itself and all after it, and those are drawn over it.
+    layers() {
+      const { series } = this.data;
+      if (this.figure.dataset.kind !== "bars") return series.map((one) => one.values);
+      const shown = (one) => !this.hidden.has(one.label);
+      return series.map((_, index) => this.data.times.map((__, at) =>
+        series.slice(index).reduce((sum, one) => sum + (shown(one) ? one.values[at] || 0 : 0), 0)));
     }
 
     options() {
