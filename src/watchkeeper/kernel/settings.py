@@ -46,7 +46,9 @@ class SettingsGroup(BaseModel):
 class ServerSettings(SettingsGroup):
     """Where the server listens and keeps its state."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback makes intake tokens required.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Anything but loopback makes intake tokens required."
+    )
     port: int = Field(8700, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     data: Path = Field(Path("watchkeeper-data"), description="Data directory: state, telemetry, keys, lock file.")
     database_url: str | None = Field(
@@ -56,7 +58,9 @@ class ServerSettings(SettingsGroup):
         None, description="Address people use to reach the console, for links and cookies. Unset: `http://host:port`."
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least severe log line written.")
-    log_format: str = Field("auto", pattern="^(auto|console|json)$", description="`auto`: console on a terminal, else JSON.")
+    log_format: str = Field(
+        "auto", pattern="^(auto|console|json)$", description="`auto`: console on a terminal, else JSON."
+    )
     self_telemetry: bool = Field(True, description="Show Watchkeeper itself as the service `watchkeeper`.")
 
 
