@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, required=True)
     serve.add_argument("--peer", action="append", default=[], help="name=URL")
     serve.add_argument("--endpoint")
-    serve.add_argument("--members", type=int, default=2000)
+    serve.add_argument("--members", type=int, default=1000)
     traffic = commands.add_parser("traffic", help="only the members, against a gateway that runs")
     traffic.add_argument("--gateway", required=True)
     for one in (run, traffic):
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--seed", type=int, default=7, help="same seed, same members doing the same things")
         one.add_argument("--acceleration", type=float, default=1.0, help="how many times as fast the day passes")
         one.add_argument("--from-hour", type=float, help="time of day at the start (default: now)")
-        one.add_argument("--members", type=int, default=2000)
+        one.add_argument("--members", type=int, default=1000)
     return parser
 
 
@@ -97,7 +97,6 @@ def _traffic(options: argparse.Namespace) -> int:
     now = time.localtime()
     hour = now.tm_hour + now.tm_min / 60 if options.from_hour is None else options.from_hour
     load = Load(options.rate, options.seed, options.acceleration, hour * 3600, options.members)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(drive(options.gateway, load))
     return 0

@@ -49,7 +49,7 @@ _log = logging.getLogger("duet.matching")
 
 def make_app(place: Place) -> Starlette:
     """The matching service as an application."""
-    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA), load(place.release))
+    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA, threads=6), load(place.release))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from examples.duet.watching import watch_this_process, watched
 def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str | None, logs: Path) -> None:
     """Answer on `listener` until SIGTERM."""
     watch_this_process(f"duet-{service}", release=place.release, environment="demo", endpoint=endpoint, logs=logs)
+    logging.getLogger("duet").info("started", extra={"release": place.release})
     config = uvicorn.Config(
         watched(make_app(service, place)),
         log_config=None,

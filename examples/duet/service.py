@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from examples.duet.watching import watch_calls
 
 USER_HEADER = "x-duet-user"
-MEMBERS = 2000
+MEMBERS = 1000
 _log = logging.getLogger("duet.calls")
 _PATIENCE = httpx.Timeout(10.0, connect=2.0)
 

@@ -41,7 +41,7 @@ class Run:
     seed: int = 7
     acceleration: float = 1.0
     from_hour: float | None = None
-    members: int = 2000
+    members: int = 1000
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Supervisor:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", "examples.duet", *arguments],
                 cwd=_REPOSITORY,
-                env=tied_to_this_process(),
+                env={**tied_to_this_process(), "MALLOC_ARENA_MAX": "2"},  # few threads need no arena each
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

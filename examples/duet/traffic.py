@@ -30,7 +30,7 @@ class Load:
     seed: int = 7
     acceleration: float = 1.0
     start: float = 0.0
-    members: int = 2000
+    members: int = 1000
 
 
 @dataclass

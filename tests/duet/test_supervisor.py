@@ -96,11 +96,11 @@ def test_a_service_that_dies_is_started_again_on_its_port(tmp_path: Path):
 
 
 def test_all_three_signals_of_every_service_arrive_with_routes_and_releases(tmp_path: Path):
-    with otlp_sink() as sink:
-        with running(tmp_path, "--rate=60", "--from-hour=20", "--release=chat=v2", f"--endpoint={sink.url}") as duet:
-            time.sleep(5)
-            duet[0].terminate()
-            duet[0].wait(15)
+    options = ("--rate=60", "--from-hour=20", "--release=chat=v2")
+    with otlp_sink() as sink, running(tmp_path, *options, f"--endpoint={sink.url}") as (process, _):
+        time.sleep(5)
+        process.terminate()
+        process.wait(15)
 
     found = {
         tuple(resource[name] for name in ("service.name", "service.version", "deployment.environment.name"))
