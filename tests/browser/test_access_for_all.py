@@ -1,0 +1,102 @@
+"""Every page on a phone, by keyboard, for screen readers and for weak eyes: WCAG 2.2 AA where a machine can tell."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.conftest import Open, keep_picture
+from tests.browser.shop import GATEWAY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+PAGES = [
+    "/",
+    "/services",
+    f"/services/{GATEWAY}",
+    f"/services/{GATEWAY}/routes",
+    f"/services/{GATEWAY}/metrics",
+    f"/services/{GATEWAY}/about",
+    "/traces",
+    "/logs",
+    "/timeline",
+    "/account",
+    "/settings/tokens",
+    "/settings",
+]
+pages = pytest.mark.parametrize("path", PAGES)
+
+AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").partition("\n")[2].strip()
+
+
+def audit(page: Page, question: str) -> Any:
+    """What audit.js finds on the page."""
+    return page.evaluate(f"{AUDIT}.{question}()")
+
+
+@pages
+def test_a_phone_scrolls_down_and_never_sideways(visit: Open, path: str) -> None:
+    page = visit(path, "phone")
+    page.wait_for_load_state("networkidle") if path != "/timeline" else page.wait_for_load_state()
+    assert audit(page, "sideways") == []
+    keep_picture(page, f"phone{path.replace('/', '-')}")
+
+
+@pages
+def test_everything_that_can_be_used_has_a_name(visit: Open, path: str) -> None:
+    page = visit(path)
+    assert audit(page, "nameless") == []
+    assert page.get_attribute("html", "lang") == "en"
+    assert page.title().endswith("· Watchkeeper")
+    assert audit(page, "repeated") == []
+
+
+@pages
+def test_headings_are_an_outline(visit: Open, path: str) -> None:
+    levels = audit(visit(path), "headings")
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), levels
+
+
+@pages
+def test_whoever_uses_the_keyboard_sees_where_they_are(visit: Open, path: str) -> None:
+    page = visit(path)
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        seen, element = audit(page, "focus")
+        assert seen, element
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pages
+def test_text_can_be_read_by_weak_eyes(visit: Open, path: str, scheme: str) -> None:
+    page = visit(path, color_scheme=scheme)
+    assert audit(page, "pale") == []
+    keep_picture(page, f"{scheme}{path.replace('/', '-')}")
+
+
+def test_the_console_is_useful_without_javascript(visit: Open) -> None:
+    page = visit("/", java_script_enabled=False)
+    assert GATEWAY in page.inner_text("#services")
+    page.click(f"text={GATEWAY}")
+    assert page.inner_text("h1") == GATEWAY
+    page.goto(page.url.split("/services")[0] + "/logs?q=locked&since=1h")
+    assert page.locator(".wk-line").count() >= 5
+
+
+def test_the_audit_finds_what_is_wrong(open_page: Open) -> None:
+    page = open_page("about:blank", "phone")
+    page.set_content(
+        '<h2 id="a">Title</h2><h4 id="a">Deep</h4><button><svg></svg></button><p style="color:#999">pale</p>'
+        '<main><div style="width:600px">wide</div></main>'
+    )
+    assert audit(page, "repeated") == ["a"]
+    assert audit(page, "headings") == [2, 4]
+    assert len(audit(page, "nameless")) == 1
+    assert [line.split()[0] for line in audit(page, "pale")] == ["2.85"]
+    assert audit(page, "sideways")[-1] == "the page scrolls sideways"
