@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -135,10 +136,10 @@ def _wait_for_data(
     client: httpx.Client, described: list[str], children: Children, clock: Clock, done: Callable[[], bool]
 ) -> None:
     """Say of each described service when its telemetry can be seen."""
-    began, missing = clock.monotonic(), set(described)
+    began, since, missing = clock.monotonic(), clock.now(), set(described)
     while missing and not done() and clock.monotonic() - began < _VISIBLE_WITHIN:
         children.require_alive()
-        seen = _seen(client) & missing
+        seen = _seen(client, since) & missing
         for name in sorted(seen):
             out.print(f"  {name}: its data is visible after {clock.monotonic() - began:.1f} s", markup=False)
         missing -= seen
@@ -147,11 +148,20 @@ def _wait_for_data(
         out.print(f"  Nothing has arrived yet from {', '.join(sorted(missing))}; see the logs.", markup=False)
 
 
-def _seen(client: httpx.Client) -> set[str]:
-    from watchkeeper.app.local import result_of
+def _seen(client: httpx.Client, since: datetime) -> set[str]:
+    """Services whose telemetry has arrived since then; one without requests yet sends metrics all the same."""
+    import httpx
 
-    found: Any = result_of(client.get("/api/v1/telemetry/services"))
-    return {one["service"] for one in found}
+    from watchkeeper.app.local import result_of
+    from watchkeeper.kernel.clock import parse_rfc3339
+
+    try:
+        requested: Any = result_of(client.get("/api/v1/telemetry/services", params={"since": "1m"}))
+        known: Any = result_of(client.get("/api/v1/services", params={"limit": 200}))
+    except httpx.TransportError:  # a server that has died is told of with its last words, by who looks after it
+        return set()
+    heard = {one["name"] for one in known["items"] if one["last_seen"] and parse_rfc3339(one["last_seen"]) >= since}
+    return heard | {one["service"] for one in requested}
 
 
 def _apply(client: httpx.Client, ops: Path) -> list[str]:

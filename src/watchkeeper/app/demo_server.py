@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+import typer
+
 from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.console import refusals_end_the_command
 from watchkeeper.app.serve import serve
@@ -26,8 +28,11 @@ def main() -> None:
         with os.fdopen(ready, "w", encoding="utf-8") as parent:
             json.dump({"url": url, "link": f"{url}/login/link/{secret}"}, parent)
 
-    with refusals_end_the_command():
-        serve(load_configuration(os.environ), greet)
+    try:
+        with refusals_end_the_command():
+            serve(load_configuration(os.environ), greet)
+    except typer.Exit as end:  # there is no Typer around this process to turn it into an exit code
+        sys.exit(end.exit_code)
 
 
 if __name__ == "__main__":
