@@ -328,7 +328,21 @@ def test_a_question_that_takes_too_long_is_stopped(store: TelemetryStore) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "5", "5w", "0m", "-5m", "2026-01-01", "2026-01-01T00:00:00", "999999d"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "5",
+        "5w",
+        "0m",
+        "-5m",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "999999d",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+10:00",
+        "9999-12-31T00:00:00Z",
+    ],
 )
 def test_a_time_that_can_not_be_read_is_refused_with_what_was_expected(text: str) -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
+from pydantic import BeforeValidator, Field
 
 from watchkeeper.kernel.clock import Clock, to_unix_nano
 from watchkeeper.kernel.errors import Complaint
@@ -23,12 +24,23 @@ Moment = Annotated[
 Name = Annotated[str, Query(min_length=1, max_length=300)]
 OptionalName = Annotated[str | None, Query(max_length=300)]
 Step = Annotated[str | None, Query(max_length=10, description="Whole minutes such as 1m or 1h. Unset: fits the range.")]
-Milliseconds = Annotated[float | None, Query(ge=0, le=1e9, description="Milliseconds.")]
+
+# A form sends each of its fields, those that nobody filled in as nothing.
+_empty_is_none = BeforeValidator(lambda value: None if value == "" else value)
+Milliseconds = Annotated[
+    Annotated[float, Field(ge=0, le=1e9)] | None, _empty_is_none, Query(description="Milliseconds.")
+]
 SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 Severity = Annotated[
-    Literal["trace", "debug", "info", "warn", "error", "fatal"] | None, Query(description="The least severity shown.")
+    Literal["trace", "debug", "info", "warn", "error", "fatal"] | None,
+    _empty_is_none,
+    Query(description="The least severity shown."),
 ]
-TraceId = Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="32 lower-case hexadecimal digits.")]
+TraceId = Annotated[
+    Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None,
+    _empty_is_none,
+    Query(description="32 lower-case hexadecimal digits."),
+]
 _MOST_ATTRIBUTES = 8
 
 

@@ -15,6 +15,8 @@ from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, SECOND
 _RELATIVE = re.compile(r"^(\d{1,5})([smhd])$")
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
+# Of nanoseconds since 1970 that fit 64 bits, with room to add and subtract: until the year 2200.
+_LAST_INSTANT = 84_000 * DAY
 MOST_POINTS = 1_500
 _STEPS = (MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, DAY)
 _POINTS_WANTED = 130
@@ -72,9 +74,12 @@ def instant_of(text: str, now: datetime, where: str) -> int:
     if _RELATIVE.match(text):
         return to_unix_nano(now) - duration_of(text, where)
     try:
-        return to_unix_nano(parse_rfc3339(text))
-    except ValueError:
+        instant = to_unix_nano(parse_rfc3339(text))
+    except (ValueError, OverflowError):  # the first hours of the year 1 have no UTC
         raise _invalid(where, "such as 15m, 6h, 7d or 2026-03-29T01:00:00Z") from None
+    if not 0 <= instant <= _LAST_INSTANT:
+        raise _invalid(where, "an instant from 1970 on and before 2199")
+    return instant
 
 
 def duration_of(text: str, where: str) -> int:
