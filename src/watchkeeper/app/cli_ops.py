@@ -24,7 +24,8 @@ from watchkeeper.app.console import (
 )
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "unchanged": (" ", "dim")}
-_VERBS = {"create": "create", "update": "change", "delete": "delete"}
+_PLANNED = {"create": "to create", "update": "to change", "delete": "to delete"}
+_DONE = {"create": "created", "update": "changed", "delete": "deleted"}
 _LONGEST = 100
 DirectoryArgument = Annotated[
     Path, typer.Argument(help="The ops/ directory.", show_default=False, exists=True, file_okay=False)
@@ -141,7 +142,8 @@ def _show(found: Any, *, as_json: bool, done: bool) -> None:
     if not changes:
         out.print(f"Nothing to change: {same} as the files say.", markup=False)
         return
-    counts = [f"{count} to {verb}" for action, verb in _VERBS.items() if (count := _count(changes, action))]
+    words = _DONE if done else _PLANNED
+    counts = [f"{count} {word}" for action, word in words.items() if (count := _count(changes, action))]
     out.print(f"{'Applied' if done else 'Plan'}: {', '.join(counts)}, {same} unchanged.", markup=False)
 
 
