@@ -20,8 +20,6 @@ _LONGEST = 300
 _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "service": lambda name: f"/services/{quote(name)}/about",
     "token": lambda _: "/settings/tokens",
-    "person": lambda _: "/account",
-    "session": lambda _: "/account",
 }
 # By kind, else by what comes before its dot: names in shell/icons.html.
 _ICONS = {

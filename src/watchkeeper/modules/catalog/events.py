@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from watchkeeper.kernel.journal import Event, Subject
 
+_MOST_NAMED = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class _OfService(Event):
@@ -75,8 +77,10 @@ class ServiceChanged(_OfService):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         names = [str(name).replace("_", " ") for name in data["after"]]
-        if names == ["managed by"]:
+        if "managed by" in names:
             return f"{data['service_name']} is described in ops/ from now on."
+        if len(names) > _MOST_NAMED:
+            return f"{len(names)} fields of {data['service_name']} changed."
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "nothing"
         return f"The {listed} of {data['service_name']} changed."
 

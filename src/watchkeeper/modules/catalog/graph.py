@@ -28,13 +28,21 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Arrow:
+    """The paths of its line and of its head."""
+
+    line: str
+    head: str
+
+
+@dataclass(frozen=True)
 class Graph:
     """Boxes in columns from callers to called, and the paths of the arrows between them."""
 
     width: int
     height: int
     nodes: tuple[Node, ...]
-    arrows: tuple[str, ...]
+    arrows: tuple[Arrow, ...]
 
 
 def graph(name: str, callers: Sequence[str], called: Sequence[str], known: frozenset[str]) -> Graph | None:
@@ -64,11 +72,11 @@ def _place(column: Sequence[tuple[str | None, str]], at: int, height: int, known
     ]
 
 
-def _arrow(start: Node, end: Node) -> str:
+def _arrow(start: Node, end: Node) -> Arrow:
     x1, x2 = start.x + NODE_WIDTH, end.x - 7
     bend = (x1 + x2) // 2
     head = f"M{x2} {end.middle - 4}l7 4l-7 4z"
-    return f"M{x1} {start.middle}C{bend} {start.middle} {bend} {end.middle} {x2} {end.middle}{head}"
+    return Arrow(f"M{x1} {start.middle}C{bend} {start.middle} {bend} {end.middle} {x2} {end.middle}", head)
 
 
 def _short(name: str) -> str:
