@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.telemetry.console import Console
 from tests.telemetry.support import store_on
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
@@ -25,3 +26,9 @@ def telemetry(store: TelemetryStore, database: Database) -> Iterator[Telemetry]:
     asked = store.telemetry(database)
     yield asked
     asked.close()
+
+
+@pytest.fixture
+def console(database: Database, clock: ManualClock, store: TelemetryStore, telemetry: Telemetry) -> Iterator[Console]:
+    with Console.open(database, clock, store, telemetry) as opened:
+        yield opened

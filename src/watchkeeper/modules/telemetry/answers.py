@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from watchkeeper.modules.telemetry.model import SECOND, percentile
 DEGRADED_ERRORS = 0.01
 FAILING_ERRORS = 0.05
 SILENT_AFTER = 300 * SECOND
+SETTLED_AFTER = 20 * SECOND
 
 
 class Health(StrEnum):
@@ -43,6 +44,16 @@ class Red:
         self.duration_max = max(self.duration_max, row["duration_max"])
         self.buckets[row["bucket"]] = self.buckets.get(row["bucket"], 0) + row["requests"]
 
+    def merge(self, other: Red) -> None:
+        """Add what another group counted."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.client_errors += other.client_errors
+        self.duration_sum += other.duration_sum
+        self.duration_max = max(self.duration_max, other.duration_max)
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
     @property
     def error_share(self) -> float | None:
         """Failed of all, 0..1; None without requests."""
@@ -59,37 +70,58 @@ class Red:
 
 
 @dataclass(frozen=True)
-class ServiceRed:
-    """One service over the range, with its request rate along it."""
-
-    service: str
-    red: Red
-    series: tuple[Red | None, ...]
-    first: int
-    newest: int
-    health: Health
-
-    @property
-    def rates(self) -> list[float | None]:
-        """Requests along the range; None where nothing came."""
-        return [None if red is None else float(red.requests) for red in self.series]
-
-
-@dataclass(frozen=True)
 class RedPoint:
-    """One step of a series. `red` is None where nothing was measured: before the first and after the last data."""
+    """One step of a series, of which `length` nanoseconds lie in the range.
+
+    `red` is None where nothing was measured: before the first and after the last data.
+    """
 
     time: int
     red: Red | None
+    length: int
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second."""
+        return None if self.red is None else self.red.per_second(self.length)
+
+
+@dataclass(frozen=True)
+class ServiceRed:
+    """One service over the range, of which `length` nanoseconds were measured, and along it."""
+
+    service: str
+    red: Red
+    points: tuple[RedPoint, ...]
+    newest: int
+    length: int
+    health: Health
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.red.per_second(self.length)
+
+    @property
+    def rates(self) -> list[float | None]:
+        """Requests a second along the range; None where nobody measured."""
+        return [rate for _, rate in settled_rates(self.points)]
 
 
 @dataclass(frozen=True)
 class RouteRed:
-    """One route of a service; `route` is '' for requests that named none."""
+    """One route of a service; `route` is '' for requests that named none. `length` is how long the service was
+    measured."""
 
     route: str
     method: str
     red: Red
+    length: int
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.red.per_second(self.length)
 
 
 @dataclass(frozen=True)
@@ -124,6 +156,19 @@ class LogRow:
     attributes: Mapping[str, Any]
     scope: str | None
     resource: Mapping[str, Any]
+
+
+def settled_rates(points: Sequence[RedPoint]) -> list[tuple[int, float | None]]:
+    """(time, requests a second) of each point, without a last step that has only just begun.
+
+    Senders deliver some seconds late, so the rate of a step that is younger than that is too low, and a chart that
+    always ends in a dip looks like an outage.
+    """
+    rates = [(point.time, point.rate) for point in points]
+    measured_points = sum(point.red is not None for point in points)
+    if measured_points > 1 and points[-1].length < SETTLED_AFTER:
+        rates[-1] = (points[-1].time, None)
+    return rates
 
 
 def measured(first: int | None, until: int, length: int) -> int:

@@ -13,7 +13,7 @@ from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.parts import database_part
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.telemetry import query_red
-from watchkeeper.modules.telemetry.answers import RedPoint
+from watchkeeper.modules.telemetry.answers import RedPoint, settled_rates
 from watchkeeper.modules.telemetry.model import SECOND
 from watchkeeper.modules.telemetry.params import OptionalName, Span, Store
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
@@ -29,7 +29,7 @@ _MOST_MARKS = 20
 _NOT_MARKED = ("catalog.service_discovered", "catalog.environment_discovered")
 
 
-@router.get("/{service}/traffic")
+@router.get("/{service:path}/traffic")
 async def traffic(
     who: Viewer, store: Store, db: Db, service: ServiceName, span: Span, route: OptionalName = None,
     environment: OptionalName = None,
@@ -37,11 +37,11 @@ async def traffic(
     """Requests a second."""
     step = span.step()
     points = await store.run(lambda t: query_red.series(t, service, span, step, route=route, environment=environment))
-    values = [None if point.red is None else round(point.red.per_second(step), 3) for point in points]
+    values = [None if rate is None else round(rate, 3) for _, rate in settled_rates(points)]
     return await _chart(db, service, span, points, [ChartSeries(label="requests", values=values, unit="req/s")])
 
 
-@router.get("/{service}/errors")
+@router.get("/{service:path}/errors")
 async def errors(
     who: Viewer, store: Store, db: Db, service: ServiceName, span: Span, route: OptionalName = None,
     environment: OptionalName = None,
@@ -60,7 +60,7 @@ async def errors(
     return await _chart(db, service, span, points, series)
 
 
-@router.get("/{service}/latency")
+@router.get("/{service:path}/latency")
 async def latency(
     who: Viewer, store: Store, db: Db, service: ServiceName, span: Span, route: OptionalName = None,
     environment: OptionalName = None,

@@ -7,28 +7,33 @@ from urllib.parse import quote, urlencode
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
+from watchkeeper.kernel.clock import to_unix_nano
+from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.pages import NavItem, render
-from watchkeeper.kernel.web.parts import part
+from watchkeeper.kernel.web.parts import database_part, part
 from watchkeeper.kernel.web.wire import page_router
-from watchkeeper.modules.catalog.public import service_tabs
+from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
-from watchkeeper.modules.telemetry.answers import Health, Red, measured
+from watchkeeper.modules.telemetry.answers import SILENT_AFTER, Health, Red
+from watchkeeper.modules.telemetry.model import DAY
+from watchkeeper.modules.telemetry.pages_choice import Chosen, ranges
 from watchkeeper.modules.telemetry.params import RECENT, AtNow, Moment, OptionalName, RecentSpan, Store
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
+from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.query_logs import LogFilter
 from watchkeeper.modules.telemetry.query_traces import TraceFilter
 
 router = page_router()
 Viewer = Annotated[Actor, requires(VIEW_TELEMETRY)]
+Db = Annotated[Database, database_part()]
 ServiceName = Annotated[str, Path(min_length=1, max_length=300)]
 NAV = (
     NavItem("Home", "/", "home", order=10, permission=VIEW_TELEMETRY, key="h"),
     NavItem("Traces", "/traces", "traces", order=30, permission=VIEW_TELEMETRY, key="r"),
     NavItem("Logs", "/logs", "logs", order=40, permission=VIEW_TELEMETRY, key="l"),
 )
-RANGES = ("15m", "1h", "6h", "24h", "7d")
 BADGES = {
     Health.OK: ("ok", "OK"),
     Health.DEGRADED: ("warning", "Degraded"),
@@ -46,42 +51,65 @@ async def home(
     store: Store,
     span: RecentSpan,
     at: AtNow,
+    db: Db,
     server: Annotated[ServerSettings, part(ServerSettings)],
     since: Moment = None,
+    until: Moment = None,
 ) -> Response:
     """Every service that serves requests, worst first."""
     found = await store.run(lambda t: query_red.services(t, span, at.now))
+    known = await db.ask(catalog.services)
     total = Red()
     for one in found:
-        total.requests += one.red.requests
-        total.errors += one.red.errors
+        total.merge(one.red)
+    quiet = _quiet(known, {one.service for one in found}, at.now)
     return render(
         request,
         "telemetry/home.html",
         services=found,
-        rates={one.service: one.red.per_second(measured(one.first, span.until, span.length)) for one in found},
+        quiet=quiet,
+        silent=sum(silent for _, _, silent in quiet) + sum(one.health is Health.SILENT for one in found),
         total=total,
         badges=BADGES,
         span=span,
-        ranges=_ranges("/", since, {}),
+        ranges=ranges("/", since, {}, until=until),
+        window=f"{since or RECENT} to {until}" if until else since or RECENT,
+        until=until,
         since=since or RECENT,
         endpoint=server.base_url or str(request.base_url).rstrip("/"),
         unwell=[one for one in found if one.health in (Health.FAILING, Health.DEGRADED)],
     )
 
 
+def _quiet(known: list[catalog.Service], serving: set[str], now: int) -> list[tuple[str, int, bool]]:
+    """(name, last seen, is silent) of services that served nothing in the range but sent something within a day.
+
+    A service that died a while ago has no requests left to be judged by, and must not fall off the page for that.
+    """
+    seen = [(one.name, to_unix_nano(one.last_seen)) for one in known if one.last_seen and one.name not in serving]
+    lately = [(name, at, now - at > SILENT_AFTER) for name, at in seen if now - at < DAY]
+    return sorted(lately, key=lambda one: (not one[2], one[0]))
+
+
 @router.get("/services/{service:path}/routes")
 async def routes(
-    who: Viewer, request: Request, store: Store, service: ServiceName, span: RecentSpan, since: Moment = None
+    who: Viewer,
+    request: Request,
+    store: Store,
+    service: ServiceName,
+    span: RecentSpan,
+    db: Db,
+    since: Moment = None,
+    until: Moment = None,
+    environment: OptionalName = None,
 ) -> Response:
     """Every route of a service, failing ones first."""
-    found = await store.run(lambda t: query_red.routes(t, service, span))
+    found = await store.run(lambda t: query_red.routes(t, service, span, environment=environment or None))
     return render(
         request,
         "telemetry/routes.html",
-        **_of_service(service, "Routes", f"/services/{quote(service)}/routes", since),
+        **await Chosen(service, "Routes", since, until, environment or None).context(db),
         routes=found,
-        span=span,
         total=sum(one.red.duration_sum for one in found),
     )
 
@@ -93,22 +121,24 @@ async def metrics(
     store: Store,
     service: ServiceName,
     span: RecentSpan,
+    db: Db,
     since: Moment = None,
+    until: Moment = None,
     name: OptionalName = None,
     group_by: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """The metrics that a service sends, and one of them as a chart."""
     found = await store.run(lambda t: query_metrics.names(t, service, span))
     chosen = next((one for one in found if one.name == name), None)
-    asked = {"service": service, "name": name or "", "since": since or RECENT, "group_by": group_by or ""}
+    page = Chosen(service, "Metrics", since, until, None, {"name": name, "group_by": group_by})
     return render(
         request,
         "telemetry/metrics.html",
-        **_of_service(service, "Metrics", f"/services/{quote(service)}/metrics", since, name=name),
+        **await page.context(db, by_environment=False),
         metrics=found,
         chosen=chosen,
         group_by=group_by,
-        chart_src=f"/api/v1/telemetry/metrics/chart?{urlencode(asked)}",
+        chart_src=f"/api/v1/telemetry/metrics/chart?{urlencode({'service': service, **page.asked()})}",
     )
 
 
@@ -119,7 +149,7 @@ async def overview(
     store: Store,
     service: ServiceName,
     span: RecentSpan,
-    at: AtNow,
+    db: Db,
     since: Moment = None,
     until: Moment = None,
     environment: OptionalName = None,
@@ -128,63 +158,30 @@ async def overview(
     """How a service does: traffic, errors, latency, its worst routes, slowest traces and newest errors."""
     environment, route = environment or None, route or None
 
-    def ask(t: Any) -> dict[str, Any]:
-        series = query_red.series(t, service, span, span.step(), route=route, environment=environment)
-        total = Red()
-        for point in series:
-            _add(total, point.red)
+    def ask(t: Telemetry) -> dict[str, Any]:
+        points = query_red.series(t, service, span, span.step(), route=route, environment=environment)
         slow = TraceFilter(service=service, route=route, environment=environment, order="slowest")
         errors = LogFilter(service=service, environment=environment, severity=_ERROR)
+        measured_points = [point for point in points if point.red is not None]
         return {
-            "total": total,
-            "first": min((point.time for point in series if point.red), default=None),
-            "newest": max((point.time for point in series if point.red), default=None),
+            "total": query_red.total_of(points),
+            "length": span.until - max(measured_points[0].time, span.since) if measured_points else 0,
+            "newest": query_red.newest_spans(t, span, service).get(service)
+            or max((point.time for point in measured_points), default=None),
             "routes": query_red.routes(t, service, span, environment=environment)[:_FEW],
             "slowest": query_traces.requests(t, span, slow, _FEW, None),
             "errors": [row for row, _ in query_logs.search(t, span, errors, _FEW, None)],
         }
 
     found = await store.run(ask)
-    asked = {"since": since or RECENT} | {
-        k: v for k, v in (("until", until), ("environment", environment), ("route", route)) if v
-    }
+    page = Chosen(service, "Overview", since, until, environment, {"route": route})
     return render(
         request,
         "telemetry/service.html",
-        **_of_service(service, "Overview", f"/services/{quote(service)}", since, environment=environment, route=route),
+        **await page.context(db),
         **found,
         span=span,
-        rate=found["total"].per_second(measured(found["first"], span.until, span.length)),
-        query=urlencode(asked),
+        rate=found["total"].per_second(found["length"]) if found["length"] else None,
         charts=f"/api/v1/telemetry/charts/{quote(service, safe='')}",
         route=route,
-        environment=environment,
-        until=until,
-        live=until is None,
     )
-
-
-def _of_service(service: str, tab: str, href: str, since: str | None, **kept: str | None) -> dict[str, Any]:
-    return {
-        "service": service,
-        "tab_items": service_tabs(service, tab),
-        "since": since or RECENT,
-        "ranges": _ranges(href, since, {k: v for k, v in kept.items() if v}),
-    }
-
-
-def _ranges(href: str, since: str | None, kept: dict[str, str]) -> list[tuple[str, str, bool]]:
-    """(label, address, is current) of the time ranges one click away."""
-    return [(text, f"{href}?{urlencode({**kept, 'since': text})}", text == (since or RECENT)) for text in RANGES]
-
-
-def _add(total: Red, red: Red | None) -> None:
-    if red is None:
-        return
-    total.requests += red.requests
-    total.errors += red.errors
-    total.client_errors += red.client_errors
-    total.duration_sum += red.duration_sum
-    total.duration_max = max(total.duration_max, red.duration_max)
-    for bucket, count in red.buckets.items():
-        total.buckets[bucket] = total.buckets.get(bucket, 0) + count

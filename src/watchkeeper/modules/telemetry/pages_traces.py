@@ -112,6 +112,7 @@ async def logs(
         here=f"/logs?{urlencode(asked)}",
         histogram=f"/api/v1/telemetry/logs/histogram?{urlencode({'since': '1h', **asked})}",
         without={key: _without(asked, f"attr.{key}") for key in wanted.attributes},
+        without_trace=_without(asked, "trace_id"),
         tab_items=service_tabs(wanted.service, "Logs") if wanted.service else [],
     )
 

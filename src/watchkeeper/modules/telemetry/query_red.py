@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from watchkeeper.modules.telemetry.answers import Health, Red, RedPoint, RouteRed, ServiceRed, health_of
-from watchkeeper.modules.telemetry.model import DAY, HOUR, Dataset
+from watchkeeper.modules.telemetry.answers import Health, Red, RedPoint, RouteRed, ServiceRed, health_of, measured
+from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, Dataset
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.ranges import Range
 
@@ -27,33 +28,31 @@ def dataset_for(span: Range, step: int) -> Dataset:
     return Dataset.RED_HOUR if span.length > _MINUTES_UP_TO and step % HOUR == 0 else Dataset.RED_MINUTE
 
 
+def whole(span: Range, step: int) -> tuple[Dataset, Range]:
+    """The rollup to ask, and the range from the start of its minute or hour: rollups carry just that time."""
+    dataset = dataset_for(span, step)
+    unit = HOUR if dataset is Dataset.RED_HOUR else MINUTE
+    return dataset, Range(span.since // unit * unit, span.until)
+
+
 def services(telemetry: Telemetry, span: Range, now: int) -> list[ServiceRed]:
     """Every service that served anything in the range, worst first."""
-    step = max(span.step(), span.length // _SPARK_POINTS // (60 * 10**9) * 60 * 10**9)
-    rows = _rows(telemetry, span, step, keys=("service",))
-    totals: dict[str, Red] = defaultdict(Red)
-    along: dict[str, dict[int, Red]] = defaultdict(lambda: defaultdict(Red))
-    newest: dict[str, int] = {}
-    first: dict[str, int] = {}
-    for row in rows:
-        name = row["service"]
-        totals[name].add(row)
-        along[name][row["at"]].add(row)
-        newest[name] = max(newest.get(name, 0), row["newest"])
-        first[name] = min(first.get(name, row["oldest"]), row["oldest"])
-    points = span.points(step)
-    found = [
-        ServiceRed(
-            service=name,
-            red=red,
-            series=tuple(along[name].get(point) for point in points),
-            first=first[name],
-            newest=newest[name],
-            health=health_of(red, newest[name] + 60 * 10**9, now),
-        )
-        for name, red in totals.items()
-    ]
+    step = max(span.step(), span.length // _SPARK_POINTS // MINUTE * MINUTE)
+    dataset, span = whole(span, step)
+    of_service: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in _rows(telemetry, dataset, span, step, keys=("service",)):
+        of_service[row["service"]].append(row)
+    newest = newest_spans(telemetry, span)
+    found = [_service(name, rows, span, step, newest.get(name, 0), now) for name, rows in of_service.items()]
     return sorted(found, key=lambda one: (_WORST_FIRST[one.health], -(one.red.error_share or 0), one.service))
+
+
+def newest_spans(telemetry: Telemetry, span: Range, service: str | None = None) -> dict[str, int]:
+    """Time of the newest span of each service, of those that sent any in the last two minutes of the range."""
+    lately = Range(max(span.since, span.until - 2 * MINUTE), span.until)
+    columns = ["service", "max(time) AS newest"]
+    rows = telemetry.select(Dataset.SPANS, lately, columns, service=service, tail="GROUP BY service")
+    return {row["service"]: row["newest"] for row in rows.dicts()}
 
 
 def series(
@@ -67,31 +66,69 @@ def series(
 ) -> list[RedPoint]:
     """One point a step. Between the first and the last data a step without requests is a measured zero; outside it
     is None, because nobody measured."""
-    rows = _rows(telemetry, span, step, service=service, route=route, environment=environment)
-    found: dict[int, Red] = defaultdict(Red)
-    for row in rows:
-        found[row["at"]].add(row)
-    if not found:
-        return [RedPoint(point, None) for point in span.points(step)]
-    first, last = min(found), max(found)
-    return [
-        RedPoint(point, found.get(point) or (Red() if first < point < last else None)) for point in span.points(step)
-    ]
+    dataset, span = whole(span, step)
+    rows = _rows(telemetry, dataset, span, step, service=service, route=route, environment=environment)
+    return _points(rows, span, step)
 
 
 def routes(telemetry: Telemetry, service: str, span: Range, *, environment: str | None = None) -> list[RouteRed]:
-    """Each route and method of a service, the one that takes most of its time first."""
-    step = HOUR if span.length > _MINUTES_UP_TO else 60 * 10**9
-    rows = _rows(telemetry, span, step, keys=("route", "method"), service=service, environment=environment, at=False)
+    """Each route and method of a service: failing ones first, then those that take most of its time."""
+    step = HOUR if span.length > _MINUTES_UP_TO else MINUTE
+    dataset, span = whole(span, step)
+    keys = ("route", "method")
+    rows = _rows(telemetry, dataset, span, step, keys=keys, service=service, environment=environment, at=False)
+    length = _measured(rows, span)
     found: dict[tuple[str, str], Red] = defaultdict(Red)
     for row in rows:
         found[row["route"], row["method"]].add(row)
-    routes_found = [RouteRed(route, method, red) for (route, method), red in found.items()]
+    routes_found = [RouteRed(route, method, red, length) for (route, method), red in found.items()]
     return sorted(routes_found, key=lambda one: (-one.red.errors, -one.red.duration_sum, one.route, one.method))
+
+
+def total_of(points: Iterable[RedPoint]) -> Red:
+    """All points as one."""
+    total = Red()
+    for point in points:
+        if point.red is not None:
+            total.merge(point.red)
+    return total
+
+
+def _service(name: str, rows: list[dict[str, Any]], span: Range, step: int, newest_span: int, now: int) -> ServiceRed:
+    red = Red()
+    for row in rows:
+        red.add(row)
+    newest_minute = max(row["newest"] for row in rows)
+    return ServiceRed(
+        service=name,
+        red=red,
+        points=tuple(_points(rows, span, step)),
+        newest=max(newest_minute, newest_span),
+        length=_measured(rows, span),
+        health=health_of(red, max(newest_minute + MINUTE, newest_span), now),
+    )
+
+
+def _points(rows: list[dict[str, Any]], span: Range, step: int) -> list[RedPoint]:
+    found: dict[int, Red] = defaultdict(Red)
+    for row in rows:
+        found[row["at"]].add(row)
+    first, last = min(found, default=0), max(found, default=0)
+    points = []
+    for point in span.points(step):
+        red = found.get(point) or (Red() if first < point < last else None)
+        length = min(point + step, span.until) - max(point, span.since)
+        points.append(RedPoint(point, red, length))
+    return points
+
+
+def _measured(rows: list[dict[str, Any]], span: Range) -> int:
+    return measured(min((row["oldest"] for row in rows), default=None), span.until, span.length)
 
 
 def _rows(
     telemetry: Telemetry,
+    dataset: Dataset,
     span: Range,
     step: int,
     *,
@@ -117,7 +154,7 @@ def _rows(
         "min(time) AS oldest",
     ]
     rows = telemetry.select(
-        dataset_for(span, step),
+        dataset,
         span,
         [*columns, *_SUMS],
         where=where,

@@ -47,10 +47,10 @@ Near = Annotated[
 async def services(who: Viewer, store: Store, span: Span, at: AtNow) -> list[ServiceRedView]:
     """Every service that served requests in the range, worst first."""
     found = await store.run(lambda t: query_red.services(t, span, at.now))
-    return [ServiceRedView.of(one, span) for one in found]
+    return [ServiceRedView.of(one) for one in found]
 
 
-@router.get("/services/{service}/red")
+@router.get("/services/{service:path}/red")
 async def red(
     who: Viewer,
     store: Store,
@@ -66,19 +66,19 @@ async def red(
         lambda t: query_red.series(t, service, span, width, route=route, environment=environment or None)
     )
     views = [
-        RedPointView(time=from_unix_nano(point.time), red=RedView.of(point.red, width) if point.red else None)
+        RedPointView(time=from_unix_nano(point.time), red=RedView.of(point.red, point.length) if point.red else None)
         for point in points
     ]
     return SeriesView(service=service, step_seconds=width // 10**9, points=views)
 
 
-@router.get("/services/{service}/routes")
+@router.get("/services/{service:path}/routes")
 async def routes(
     who: Viewer, store: Store, service: ServiceName, span: Span, environment: OptionalName = None
 ) -> list[RouteView]:
     """Each route and method of a service over the range: failing ones first, then those that take most time."""
     found = await store.run(lambda t: query_red.routes(t, service, span, environment=environment or None))
-    return [RouteView.of(one, span) for one in found]
+    return [RouteView.of(one) for one in found]
 
 
 @router.get("/traces")

@@ -12,7 +12,6 @@ from watchkeeper.modules.telemetry.answers import Health, LogRow, Red, RouteRed,
 from watchkeeper.modules.telemetry.model import SECOND
 from watchkeeper.modules.telemetry.query_metrics import MetricAnswer, MetricName
 from watchkeeper.modules.telemetry.query_traces import Span, Trace
-from watchkeeper.modules.telemetry.ranges import Range
 
 _MS = 1_000_000
 
@@ -26,7 +25,7 @@ class RedView(BaseModel):
     """Requests, errors and durations. Percentiles come from buckets and are at most 10 % off."""
 
     requests: int
-    requests_per_second: float
+    requests_per_second: float = Field(description="Over the time that was measured: from the service's first data on.")
     errors: int = Field(description="Requests answered with 5xx, or whose span failed without a status code.")
     client_errors: int = Field(description="Requests answered with 4xx.")
     error_share: float | None = Field(description="Failed of all requests, 0 to 1; null without requests.")
@@ -55,12 +54,12 @@ class ServiceRedView(BaseModel):
 
     service: str
     health: Health
-    newest: datetime = Field(description="Minute of the newest request counted.")
+    newest: datetime = Field(description="When its newest span began; to the minute where that is over 2 minutes ago.")
     red: RedView
 
     @classmethod
-    def of(cls, found: ServiceRed, span: Range) -> ServiceRedView:
-        red = RedView.of(found.red, span.length)
+    def of(cls, found: ServiceRed) -> ServiceRedView:
+        red = RedView.of(found.red, found.length)
         return cls(service=found.service, health=found.health, newest=from_unix_nano(found.newest), red=red)
 
 
@@ -87,8 +86,8 @@ class RouteView(BaseModel):
     red: RedView
 
     @classmethod
-    def of(cls, found: RouteRed, span: Range) -> RouteView:
-        return cls(route=found.route, method=found.method, red=RedView.of(found.red, span.length))
+    def of(cls, found: RouteRed) -> RouteView:
+        return cls(route=found.route, method=found.method, red=RedView.of(found.red, found.length))
 
 
 class RequestView(BaseModel):
