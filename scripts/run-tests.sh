@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 
 cores=$(nproc 2>/dev/null || echo 2)
 workers=${WORKERS:-$((cores < 4 ? cores : 4))}
-exec .venv/bin/pytest -q -n "$workers" --dist loadgroup "$@"
+exec .venv/bin/pytest -q -n "$workers" --dist loadfile "$@"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import PostgresMissing, PostgresServer
+from tests.support.spreading import pytest_xdist_make_scheduler  # noqa: F401 (a hook)
 from watchkeeper.app import migrations
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database, open_database

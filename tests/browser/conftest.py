@@ -32,14 +32,15 @@ PASSWORD = "four unrelated garden verbs"
 Open = Callable[..., "Page"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """One worker has the server and the browser, not each of them."""
-    for item in items:
-        if "/tests/browser/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("browser"))
+    # Not when the whole collection is modified: by then xdist has read the groups.
+    item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in its thread, and the tests that follow in this worker
+# want their own.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         missing("Chromium is not installed: scripts/test-deps.sh installs Debian's")
@@ -69,7 +70,7 @@ def set_up(page: Page, link: str) -> None:
     page.wait_for_url(re.compile(r"//[^/]+/$"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[RunningServer]:
     """`watchkeeper up`, as everybody starts it, with the shop's telemetry in it. Alice has an account."""
     with running_server(tmp_path_factory.mktemp("browser") / "data") as server:
@@ -88,7 +89,7 @@ def shop(server: RunningServer) -> Shop:
     return Shop(server.url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def alice(server: RunningServer, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Alice's cookies after the set-up."""
     data = Path(str(server.process.args[-1]))  # type: ignore[index]
