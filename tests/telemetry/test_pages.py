@@ -184,7 +184,9 @@ def test_a_slow_bucket_of_a_chart_leads_to_its_traces(console: Console) -> None:
 
 def test_a_metric_is_listed_and_drawn(console: Console) -> None:
     now = console.now
-    console.take(counter([(now - MINUTE, 1.0), (now - 1, 5.0)]), histogram(now - 1, [1, 2, 0], [0.1, 0.2], name="duet.age"))
+    console.take(
+        counter([(now - MINUTE, 1.0), (now - 1, 5.0)]), histogram(now - 1, [1, 2, 0], [0.1, 0.2], name="duet.age")
+    )
     page = console.page(f"{GATEWAY}/metrics?name=duet.offers")
     assert "duet.age" in page
     assert "metrics/chart?service=duet-gateway&since=15m&name=duet.offers" in html.unescape(page)

@@ -235,6 +235,53 @@ def test_a_waterfall_shows_each_span_once_within_its_bounds_whatever_points_wher
             assert span.depth == depths[parent] + 1
 
 
+def _critical(*rows: dict[str, Any]) -> set[str]:
+    return {span.data["span_id"] for span in lay_out("t" * 32, rows).spans if span.on_critical_path}
+
+
+def test_the_critical_path_has_every_step_that_the_whole_waited_for() -> None:
+    assert _critical(
+        _row("root", None, 0, 100),
+        _row("first", "root", 5, 40),
+        _row("inside", "first", 10, 30),
+        _row("beside", "root", 6, 20),
+        _row("second", "root", 50, 45),
+        _row("afterwards", "root", 120, 30),
+    ) == {"root", "first", "inside", "second"}
+
+
+def test_what_goes_on_after_the_answer_held_it_up_only_until_then() -> None:
+    found = _critical(
+        _row("root", None, 0, 100),
+        _row("mail", "root", 90, 500),
+        _row("smtp", "mail", 300, 200),
+        _row("db", "root", 0, 80),
+    )
+    assert found == {"root", "mail", "db"}
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=12))
+def test_spans_of_the_critical_path_hang_together_and_never_run_beside_each_other(
+    shapes: list[tuple[int, int, int]],
+) -> None:
+    rows = [
+        _row(f"s{n}", f"s{parent}" if parent < n else None, at, took) for n, (parent, at, took) in enumerate(shapes)
+    ]
+    path = _critical(*rows)
+    on_path = [row for row in rows if row["span_id"] in path]
+    assert len([row for row in on_path if row["parent_span_id"] is None]) == 1
+    for row in on_path:
+        parent = row["parent_span_id"]
+        assert parent is None or parent in path
+        siblings = sorted(
+            (one for one in on_path if one["parent_span_id"] == parent), key=lambda one: (one["time"], one["duration"])
+        )
+        whole = next((one["time"] + one["duration"] for one in rows if one["span_id"] == parent), 10**9)
+        for one, later in itertools.pairwise(siblings):
+            assert min(one["time"] + one["duration"], whole) <= later["time"]
+
+
 def test_log_lines_are_found_by_text_severity_attribute_and_trace(
     store: TelemetryStore, telemetry: Telemetry, clock: ManualClock
 ) -> None:

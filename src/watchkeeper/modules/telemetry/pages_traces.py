@@ -5,6 +5,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Path, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from watchkeeper.kernel.db.database import Database
@@ -14,13 +15,9 @@ from watchkeeper.kernel.web.paging import Cursor
 from watchkeeper.kernel.web.parts import database_part
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog.public import service_tabs, services
-from watchkeeper.modules.telemetry import query_logs, query_traces
-from watchkeeper.modules.telemetry.model import HOUR
 from watchkeeper.modules.telemetry.params import SEVERITIES, AtNow, Logs, Moment, Severity, Span, Store, Traces
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
-from watchkeeper.modules.telemetry.query_logs import LogFilter
-from watchkeeper.modules.telemetry.ranges import Range
-from watchkeeper.modules.telemetry.routes import Near, logs_page, requests_page
+from watchkeeper.modules.telemetry.routes import Near, logs_page, requests_page, whole_trace
 
 router = page_router()
 Viewer = Annotated[Actor, requires(VIEW_TELEMETRY)]
@@ -68,16 +65,17 @@ async def trace(
     near: Near = None,
 ) -> Response:
     """One trace as a waterfall, with the log lines written during it."""
-    found = await store.run(lambda t: query_traces.trace(t, trace_id, at.now, near=near))
-    around = Range(found.started - HOUR, found.started + found.duration + HOUR)
-    lines = await store.run(lambda t: query_logs.search(t, around, LogFilter(trace_id=trace_id), 100, None))
+    found, lines = await whole_trace(store, trace_id, at.now, near)
     tones = {name: f"series-{number % 6 + 1}" for number, name in enumerate(found.services)}
-    return render(
+    # Thousands of spans take half a second to write, in which the loop has others to answer.
+    return await run_in_threadpool(
+        render,
         request,
         "telemetry/trace.html",
         trace=found,
         tones=tones,
-        lines=[row for row, _ in reversed(lines)],
+        lines=lines,
+        ticks=[found.duration * quarter // 4 for quarter in range(5)],
         failed=sum(span.failed for span in found.spans),
     )
 

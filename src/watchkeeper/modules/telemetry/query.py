@@ -23,7 +23,8 @@ _THREADS = 4
 class Telemetry:
     """The way to the data: finds the parts that may hold an answer and runs SQL over just those."""
 
-    def __init__(self, db: Database, engine: Engine, folder: PartFolder) -> None:
+    def __init__(self, db: Database, engine: Engine, folder: PartFolder, *, raw_days: int = 7) -> None:
+        self.raw_days = raw_days
         self._db = db
         self._engine = engine
         self._folder = folder

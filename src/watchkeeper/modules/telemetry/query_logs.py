@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 
 from watchkeeper.modules.telemetry.answers import LogRow
-from watchkeeper.modules.telemetry.model import Dataset
+from watchkeeper.modules.telemetry.model import HOUR, Dataset
 from watchkeeper.modules.telemetry.query import Telemetry, json_path, like
 from watchkeeper.modules.telemetry.ranges import Range
 
+LINES_OF_A_TRACE = 100
 _COLUMNS = (
     "time",
     "service",
@@ -60,6 +61,13 @@ def search(
         row["resource"] = orjson.loads(row["resource"] or "{}")
         found.append((LogRow(**row), place))
     return found
+
+
+def of_trace(telemetry: Telemetry, trace_id: str, started: int, duration: int) -> list[LogRow]:
+    """Lines that carry the id of a trace, oldest first: at most 100, of an hour before it to an hour after."""
+    around = Range(started - HOUR, started + duration + HOUR)
+    found = search(telemetry, around, LogFilter(trace_id=trace_id), LINES_OF_A_TRACE, None)
+    return [row for row, _ in reversed(found)]
 
 
 def histogram(telemetry: Telemetry, span: Range, wanted: LogFilter, step: int) -> dict[int, dict[str, int]]:

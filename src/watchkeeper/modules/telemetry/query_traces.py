@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,8 +100,9 @@ def requests(
     return [SpanRow(**row) for row in rows]
 
 
-def trace(telemetry: Telemetry, trace_id: str, now: int, *, near: int | None = None, days: int = 7) -> Trace:
+def trace(telemetry: Telemetry, trace_id: str, now: int, *, near: int | None = None) -> Trace:
     """All spans of a trace. `near`, a time one of them had, saves looking through everything. Raises TraceNotFound."""
+    days = telemetry.raw_days
     rows: list[dict[str, Any]] = []
     whole = Range(now - days * DAY, now + HOUR)
     pieces: Iterable[Range] = whole.backwards()
@@ -138,7 +139,7 @@ def lay_out(trace_id: str, rows: Sequence[dict[str, Any]]) -> Trace:
         parent = row["parent_span_id"]
         children[parent if parent in unique and parent != row["span_id"] else None].append(row)
     started = min(row["time"] for row in unique.values())
-    ended = max(row["time"] + row["duration"] for row in unique.values())
+    ended = max(_end(row) for row in unique.values())
     total = max(ended - started, 1)
     ordered = list(_walk(children, unique))
     critical = _critical_path(children)
@@ -174,17 +175,28 @@ def _walk(
             stack += [(child, depth + 1) for child in reversed(_by_time(children.get(row["span_id"], [])))]
 
 
-def _critical_path(children: dict[str | None, list[dict[str, Any]]]) -> set[str]:
-    """From the longest root down: at each span, the child that ended last kept it waiting."""
+def _critical_path(children: Mapping[str | None, list[dict[str, Any]]]) -> set[str]:
+    """What the longest root waited for: from its end back, the child that ended last, then the one that ended last
+    before that began, and so on inside each. Making any other span quicker would not make the whole quicker."""
     path: set[str] = set()
-    level = children[None]
-    while level:
-        last = max(level, key=lambda row: (row["time"] + row["duration"], row["duration"]))
-        if last["span_id"] in path:
-            break
-        path.add(last["span_id"])
-        level = children.get(last["span_id"], [])
+    waiting = [(row, _end(row)) for row in sorted(children[None], key=lambda row: -row["duration"])[:1]]
+    while waiting:
+        row, until = waiting.pop()
+        if row["span_id"] in path:
+            continue
+        path.add(row["span_id"])
+        # A child that goes on after its parent's end held it up only until then.
+        ends = [(min(_end(child), until), child) for child in children.get(row["span_id"], [])]
+        for end, child in sorted(ends, key=lambda one: (-one[0], -one[1]["duration"])):
+            if end <= until and child["time"] < until:
+                waiting.append((child, end))
+                until = child["time"]
     return path
+
+
+def _end(row: Mapping[str, Any]) -> int:
+    end: int = row["time"] + row["duration"]
+    return end
 
 
 def _by_time(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from watchkeeper.modules.telemetry.params import AtNow, Logs, Name, OptionalName
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.query_logs import LogFilter
-from watchkeeper.modules.telemetry.query_traces import TraceFilter
+from watchkeeper.modules.telemetry.query_traces import Trace, TraceFilter
 from watchkeeper.modules.telemetry.ranges import Range
 from watchkeeper.modules.telemetry.wire import (
     Chart,
@@ -98,8 +98,8 @@ async def trace(
     at: AtNow,
     near: Near = None,
 ) -> TraceView:
-    """All spans of a trace as a tree."""
-    return TraceView.of(await store.run(lambda t: query_traces.trace(t, trace_id, at.now, near=near)))
+    """All spans of a trace as a tree, and the log lines that carry its id."""
+    return TraceView.of(*await whole_trace(store, trace_id, at.now, near))
 
 
 @router.get("/logs")
@@ -160,6 +160,12 @@ async def metric_chart(
         lambda t: query_metrics.query(t, service, name, span, span.step(), group_by=group_by or None)
     )
     return MetricSeriesView.of(answer).chart
+
+
+async def whole_trace(store: Telemetry, trace_id: str, now: int, near: int | None) -> tuple[Trace, list[LogRow]]:
+    """A trace and its log lines. Raises TraceNotFound."""
+    found = await store.run(lambda t: query_traces.trace(t, trace_id, now, near=near))
+    return found, await store.run(lambda t: query_logs.of_trace(t, trace_id, found.started, found.duration))
 
 
 async def requests_page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -141,28 +142,6 @@ class SpanView(BaseModel):
         return cls(**taken, depth=span.depth, on_critical_path=span.on_critical_path)
 
 
-class TraceView(BaseModel):
-    """A whole trace, in the order to draw it."""
-
-    trace_id: str
-    started: datetime
-    duration_ms: float
-    services: list[str]
-    cut: bool = Field(description="Whether it has more than 5,000 spans, of which the first are here.")
-    spans: list[SpanView]
-
-    @classmethod
-    def of(cls, trace: Trace) -> TraceView:
-        return cls(
-            trace_id=trace.trace_id,
-            started=from_unix_nano(trace.started),
-            duration_ms=trace.duration / _MS,
-            services=list(trace.services),
-            cut=trace.cut,
-            spans=[SpanView.of(span) for span in trace.spans],
-        )
-
-
 class LogView(BaseModel):
     """A log line."""
 
@@ -181,6 +160,30 @@ class LogView(BaseModel):
     @classmethod
     def of(cls, row: LogRow) -> LogView:
         return cls(**{**vars(row), "time": from_unix_nano(row.time)})
+
+
+class TraceView(BaseModel):
+    """A whole trace, in the order to draw it, with its log lines by time (at most 100)."""
+
+    trace_id: str
+    started: datetime
+    duration_ms: float
+    services: list[str]
+    cut: bool = Field(description="Whether it has more than 5,000 spans, of which the first are here.")
+    spans: list[SpanView]
+    logs: list[LogView]
+
+    @classmethod
+    def of(cls, trace: Trace, lines: Sequence[LogRow]) -> TraceView:
+        return cls(
+            trace_id=trace.trace_id,
+            started=from_unix_nano(trace.started),
+            duration_ms=trace.duration / _MS,
+            services=list(trace.services),
+            cut=trace.cut,
+            spans=[SpanView.of(span) for span in trace.spans],
+            logs=[LogView.of(line) for line in lines],
+        )
 
 
 class MetricNameView(BaseModel):

@@ -101,7 +101,7 @@ class TelemetryStore:
 
     def telemetry(self, db: Database) -> Telemetry:
         """The way to ask."""
-        return Telemetry(db, self.engine, self.folder)
+        return Telemetry(db, self.engine, self.folder, raw_days=self.settings.raw_days)
 
     def start(self) -> None:
         self.flusher.start()
