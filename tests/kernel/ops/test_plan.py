@@ -189,6 +189,13 @@ def test_too_much_is_refused_before_it_is_read() -> None:
         read_files({f"lamps/{number}.yaml": "a" * 900_000 for number in range(5)}, [Lamps()])
 
 
+def test_reading_stops_where_all_files_together_are_too_much() -> None:
+    many = {f"lamps/{number}.yaml": "- a\n" * 40_000 for number in range(20)}
+    complaints = _complaints(many)
+    assert complaints[-1].startswith("lamps/10.yaml:")
+    assert complaints[-1].endswith("expected at most 100,000 values in all files")
+
+
 def test_differences_keep_both_sides_and_leave_out_what_is_equal() -> None:
     assert differences({"a": 1, "b": 2}, {"b": 3, "c": 4}) == {"a": (1, None), "b": (2, 3), "c": (None, 4)}
     assert differences({"a": [1]}, {"a": [1]}) == {}

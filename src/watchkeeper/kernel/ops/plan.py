@@ -19,7 +19,7 @@ from watchkeeper.kernel.errors import Conflict
 from watchkeeper.kernel.ops.directory import MOST_BYTES, MOST_FILES
 from watchkeeper.kernel.ops.documents import Complaints, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
-from watchkeeper.kernel.ops.yaml_file import parse
+from watchkeeper.kernel.ops.yaml_file import Budget, parse
 
 Action = Literal["create", "update", "delete", "unchanged"]
 
@@ -134,12 +134,16 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
     complaints = Complaints()
     objects: dict[str, list[Located[Any]]] = {kind.name: [] for kind in kinds}
     notices = []
+    budget = Budget()
     for file in sorted(files):
+        if budget.values < 0:
+            break  # complained of already
         kind = next((kind for kind in kinds if fnmatchcase(file, kind.pattern)), None)
         if not _is_clean(file):
             complaints.add(Position(repr(file)[:_LONGEST_PATH]), "a path inside ops/, such as services/web.yaml")
         elif kind is not None:
-            checked = [check(document, kind.model, complaints) for document in parse(file, files[file], complaints)]
+            documents = parse(file, files[file], complaints, budget)
+            checked = [check(document, kind.model, complaints) for document in documents]
             objects[kind.name] += [one for one in checked if one is not None]
         elif _fits(file, LATER):
             notices.append(f"{file}: not read by this version")
