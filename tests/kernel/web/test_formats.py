@@ -14,6 +14,7 @@ from watchkeeper.kernel.web.formats import (
     iso,
     number,
     percent,
+    precise_time,
     relative,
     spark_lines,
     when,
@@ -127,8 +128,14 @@ def test_a_time_in_unix_nanoseconds_is_the_same_time():
     assert iso(nanoseconds) == iso(NOW) == "2026-03-02T12:00:00.000Z"
 
 
+def test_a_precise_time_tells_the_milliseconds():
+    html = precise_time(NOW + timedelta(milliseconds=417))
+    assert ">2026-03-02 12:00:00.417 UTC<" in html
+    assert 'data-when="precise"' in html
+
+
 def test_no_time_is_a_dash():
-    assert when(None, NOW) == clock_time(None) == "&ndash;"
+    assert when(None, NOW) == clock_time(None) == precise_time(None) == "&ndash;"
 
 
 def test_a_naive_time_is_refused():

@@ -47,6 +47,14 @@ def clock_time(value: datetime | int | None) -> Markup:
     return _time(instant, f"{instant:%Y-%m-%d %H:%M:%S} UTC", "clock")
 
 
+def precise_time(value: datetime | int | None) -> Markup:
+    """As `clock_time`, to the millisecond: for lists in which much happens within a second."""
+    if value is None:
+        return _NO_TIME
+    instant = _instant(value)
+    return _time(instant, f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03d} UTC", "precise")
+
+
 def duration(value: float | timedelta | None) -> str:
     """Nanoseconds (or a timedelta) for people: `870 ns`, `4.2 ms`, `1.30 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
     if value is None:
@@ -163,6 +171,7 @@ def spark_lines(values: Sequence[float | None], width: int = 120, height: int = 
 FILTERS: dict[str, Any] = {
     "spark_lines": spark_lines,
     "clock_time": clock_time,
+    "precise_time": precise_time,
     "duration": duration,
     "number": number,
     "percent": percent,

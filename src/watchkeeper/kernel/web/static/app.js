@@ -8,6 +8,7 @@
   // --- times: the viewer's zone, fresh relative texts; UTC stays on hover ---
   const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const precise = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
   function relative(seconds) {
@@ -23,6 +24,7 @@
     if (Number.isNaN(at.getTime())) return;
     const seconds = (Date.now() - at.getTime()) / 1000;
     if (element.dataset.when === "clock") element.textContent = clock.format(at);
+    else if (element.dataset.when === "precise") element.textContent = precise.format(at);
     else if (element.dataset.when === "relative")
       element.textContent = Math.abs(seconds) > 30 * 86400 ? day.format(at) : relative(seconds);
     if (!element.dataset.utc) {
