@@ -98,11 +98,13 @@ async def plan(who: Annotated[Actor, requires(PLAN_OPS)], order: Files, db: Db) 
     return PlanView.of(await db.ask(lambda session: make_plan(session, desired, KINDS)))
 
 
-@router.post(
-    "/ops/apply",
-    response_model=PlanView,
-    responses={409: {"model": OutdatedPlan, "description": "Another plan"}},
-)
+def _problem_with_plan() -> dict[str, Any]:
+    schema = OutdatedPlan.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs")  # each of them is used elsewhere in the contract too
+    return {"description": "Another plan by now", "content": {PROBLEM_JSON: {"schema": schema}}}
+
+
+@router.post("/ops/apply", response_model=PlanView, responses={409: _problem_with_plan()})
 async def apply(who: Annotated[Actor, requires(APPLY_OPS)], order: FilesToApply, db: Db, clock: Now) -> Any:
     """Make everything as the files say, all or nothing. Applying the same files again changes nothing."""
     desired = await asyncio.to_thread(read_files, order.files, KINDS)
