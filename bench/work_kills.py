@@ -2,9 +2,10 @@
 
 `python -m bench.work_kills [--kills 200] [--rows 2000] [--database sqlite|postgresql|both]`
 
-A worker process takes 2,000 due rows one by one. Its act appends the row's key to a file outside the database and syncs it,
-as a page that was sent can't be taken back; its finish changes a probe row and appends a fact. The process is killed at
-random and started anew, 200 times. At the end the file, the probe rows, the rows of work and the journal must agree.
+A worker process takes 2,000 due rows one by one. Its act appends the key of the row to a file outside the database and
+syncs it, as a page that was sent can't be taken back; its finish changes a probe row and appends a fact. The process is
+killed at random and started anew, 200 times. At the end the file, the probe rows, the rows of work and the journal must
+agree.
 """
 
 from __future__ import annotations
