@@ -139,10 +139,7 @@ class _Reader:
     def __init__(self, url: str | None, data: Path) -> None:
         from watchkeeper.kernel.db import engines
 
-        if url is None:
-            engine = engines.sqlite_readers(data / "watchkeeper.db", 1)
-        else:
-            engine = engines.postgresql(url, 1)
+        engine = engines.sqlite_readers(data / "watchkeeper.db", 1) if url is None else engines.postgresql(url, 1)
         self.db = Database(engine, engine, threads=1)
 
     def done(self) -> int:
