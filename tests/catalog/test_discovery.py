@@ -63,6 +63,7 @@ def test_telemetry_every_few_seconds_writes_nothing_while_nothing_is_new(stage: 
 
 def test_names_that_no_address_could_hold_are_left_to_telemetry(stage: Stage) -> None:
     stage.discover(("x" * 201, "production"), ("", "production"), ("fits" * 50, "e" * 300))
+    stage.discover(("half\ud800", "production"), ("web", "\udfff"), ("nul\0", ""), ("web", "\0"))
     assert [service.name for service in stage.services()] == ["fits" * 50]
 
 

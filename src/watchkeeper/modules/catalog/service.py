@@ -52,10 +52,10 @@ class Catalog:
         """Note services and environments that telemetry named; the first sight of each is a fact.
 
         Idempotent, and two queries while nothing is new: telemetry calls it every few seconds. Names longer than 200
-        characters are left to telemetry: no address or fact could hold them.
+        characters, or with half a character in them, are left to telemetry: no address or fact could hold them.
         """
         now = self.clock.now()
-        wanted = sorted({(one.service, one.environment) for one in seen if 0 < len(one.service) <= LONGEST_NAME})
+        wanted = sorted({(one.service, one.environment) for one in seen if _can_be_kept(one)})
         names = {service for service, _ in wanted}
         known = self._known(names, now)
         last = store.last_seen(self.session, names)
@@ -169,6 +169,15 @@ def version_of(service: Service) -> Mapping[str, Any]:
         "updated_at": service.updated_at,
         **store.said(service.about),
     }
+
+
+def _can_be_kept(seen: Seen) -> bool:
+    try:
+        (seen.service + seen.environment).encode()
+    except UnicodeEncodeError:
+        # Escapes in JSON can make one; it must not hold up all other telemetry.
+        return False
+    return 0 < len(seen.service) <= LONGEST_NAME and "\0" not in seen.service + seen.environment
 
 
 def _event(existing: Service | None, name: str, about: Description, managed_by: ManagedBy, reason: str) -> Event:
