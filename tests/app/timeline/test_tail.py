@@ -145,6 +145,11 @@ def test_a_database_that_is_away_for_a_moment_ends_no_stream(zoo: Zoo) -> None:
                 raise Unavailable("away")
             await super()._look()
 
+        async def _next(self, wanted: FactFilter, after: int) -> tuple[list[Told], int]:
+            if self.failures:
+                raise Unavailable("away")
+            return await super()._next(wanted, after)
+
     async def story() -> None:
         stream = Shaky(zoo.database, every=0.01).follow(EVERYTHING, 0)
         heard = asyncio.ensure_future(_take(stream, 1))

@@ -71,7 +71,11 @@ class Tail:
             while asyncio.get_running_loop().time() < end:
                 self._keep_watching()
                 moved = self._moved
-                page, after = await self._next(wanted, after)
+                try:
+                    page, after = await self._next(wanted, after)
+                except Unavailable:
+                    await asyncio.sleep(self._every)
+                    continue
                 for told in page:
                     yield told
                 if not page and after >= self._head:
