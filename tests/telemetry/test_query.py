@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.telemetry.support import MS, counter, histogram, logs, now_of, send, spans
+from tests.telemetry.support import MS, logs, now_of, send, spans
 from watchkeeper.kernel.clock import ManualClock
-from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
+from watchkeeper.modules.telemetry import query_logs, query_red, query_traces
 from watchkeeper.modules.telemetry.answers import Health, Red, health_of, measured
 from watchkeeper.modules.telemetry.errors import QueryInvalid, QueryTooSlow, TraceNotFound
 from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, SECOND, bucket_bounds, bucket_of, percentile
@@ -331,39 +331,6 @@ def test_the_histogram_of_lines_adds_up_to_the_list(
     found = query_logs.histogram(telemetry, _recent(clock), LogFilter(), MINUTE)
     assert sorted(level for counts in found.values() for level in counts) == ["ERROR", "INFO"]
     assert sum(sum(counts.values()) for counts in found.values()) == 3
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20), st.integers(0, 19))
-@settings(max_examples=40)
-def test_a_counter_that_starts_anew_never_gives_a_negative_rate(values: list[float], restart: int) -> None:
-    rows = [
-        {"time": n * MINUTE, "start_time": 1 if n < restart else 2, "temporality": "cumulative", "value": value,
-         "attributes": "{}", "resource": "{}"}
-        for n, value in enumerate(values)
-    ]  # fmt: skip
-    times = tuple(n * MINUTE for n in range(len(values)))
-    rates = query_metrics._rates(rows, times, MINUTE)
-    assert all(rate is None or rate >= 0 for rate in rates)
-    assert rates[0] is None
-
-
-def test_counters_become_rates_and_histograms_percentiles(
-    store: TelemetryStore, telemetry: Telemetry, clock: ManualClock
-) -> None:
-    now = now_of(clock)
-    points = [(now - (10 - n) * MINUTE, 120.0 * n) for n in range(10)]
-    send(store, counter(points))
-    for n in range(5):
-        send(store, histogram(now - (5 - n) * MINUTE, [0, 10 * n, 0], [0.1, 0.2], name="duet.age"))
-    store.flusher.flush()
-    span = Range(now - 12 * MINUTE, now)
-    rates = query_metrics.query(telemetry, "duet-gateway", "duet.offers", span, MINUTE)
-    assert rates.shows == "rate a second"
-    assert {value for value in rates.series[0].values if value is not None} == {2.0}
-    ages = query_metrics.query(telemetry, "duet-gateway", "duet.age", span, MINUTE)
-    assert [one.label for one in ages.series] == ["p50", "p95", "p99"]
-    assert [value for value in ages.series[0].values if value is not None] == pytest.approx([0.15] * 4)
-    assert [one.name for one in query_metrics.names(telemetry, "duet-gateway", span)] == ["duet.age", "duet.offers"]
 
 
 def test_a_question_that_takes_too_long_is_stopped(store: TelemetryStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,28 @@ from watchkeeper.modules.telemetry.model import SECOND, Dataset
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.ranges import Range
 
-MOST_POINTS = 200_000
+MOST_ROWS = 50_000
 MOST_SERIES = 20
-_COLUMNS = ("time", "start_time", "type", "temporality", "monotonic", "attributes", "resource", "value", "count", "sum",
-            "bounds", "buckets", "unit")  # fmt: skip
+
+Row = dict[str, Any]
+
+# One row for each series and step: the last value of what a sender adds up (cumulative), the sum of what it does not
+# (delta). Lists are not added up here, so each point of a delta histogram is a row.
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "value": ("avg(value) AS value", "0 AS start_time"),
+    "rate a second": (
+        "if(any_value(temporality) = 'cumulative', arg_max(value, time), sum(value)) AS value",
+        "start_time",
+        "temporality",
+    ),
+    "percentiles": (
+        "arg_max(buckets, time) AS buckets",
+        "arg_max(bounds, time) AS bounds",
+        "start_time",
+        "temporality",
+        "if(temporality = 'cumulative', 0, time) AS point",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -64,32 +82,45 @@ def query(
     telemetry: Telemetry, service: str, name: str, span: Range, step: int, *, group_by: str | None = None
 ) -> MetricAnswer:
     """A metric over time. Counters become rates: a cumulative one is differenced per series, and one that goes back
-    started anew. The first point of a series only sets its baseline."""
+    started anew."""
+    times = tuple(span.points(step))
+    about = telemetry.select(
+        Dataset.METRICS, span, ("type", "unit", "monotonic"), where=["name = ?"], parameters=[name], service=service,
+        tail="LIMIT 1",
+    ).dicts()  # fmt: skip
+    shows = _shows(**about[0]) if about else "value"
+    # Counters start from the last value before the range, where there is one.
+    before = Range(max(0, times[0] - step), span.until)
     rows = telemetry.select(
         Dataset.METRICS,
-        span,
-        _COLUMNS,
+        before,
+        (
+            f"time // {step} * {step} AS at",
+            "hash(attributes, resource) // 2 AS series",
+            "any_value(attributes) AS attributes",
+            *_COLUMNS[shows],
+        ),
         where=["name = ?"],
         parameters=[name],
         service=service,
-        tail=f"ORDER BY time LIMIT {MOST_POINTS + 1}",
+        tail=f"GROUP BY ALL ORDER BY 1 DESC, start_time DESC LIMIT {MOST_ROWS + 1}",
     ).dicts()
-    times = tuple(span.points(step))
-    cut = len(rows) > MOST_POINTS
-    kind = rows[0]["type"] if rows else "gauge"
-    unit = rows[0]["unit"] if rows else None
+    cut = len(rows) > MOST_ROWS
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows[:MOST_POINTS]:
-        for numbers in ("bounds", "buckets"):
-            row[numbers] = orjson.loads(row[numbers]) if row[numbers] else []
+    for row in reversed(rows[:MOST_ROWS]):
         groups[_label(row, group_by)].append(row)
-    if kind in ("histogram", "exponential_histogram"):
-        return MetricAnswer(name, unit, "percentiles", times, _percentiles(groups, times, step), cut)
-    if kind == "sum" and rows[0]["monotonic"]:
-        found = [MetricSeries(label, _rates(of_group, times, step)) for label, of_group in sorted(groups.items())]
-        return MetricAnswer(name, unit, "rate a second", times, tuple(found[:MOST_SERIES]), cut)
-    found = [MetricSeries(label, _means(of_group, times, step)) for label, of_group in sorted(groups.items())]
-    return MetricAnswer(name, unit, "value", times, tuple(found[:MOST_SERIES]), cut or len(found) > MOST_SERIES)
+    draw = {"value": _means, "rate a second": _rates, "percentiles": _percentiles}[shows]
+    kept = sorted(groups.items())[:MOST_SERIES]
+    drawn = [one for label, of_group in kept for one in draw(of_group, times, step, label if len(groups) > 1 else "")]
+    return MetricAnswer(
+        name, about[0]["unit"] if about else None, shows, times, tuple(drawn), cut or len(groups) > MOST_SERIES
+    )
+
+
+def _shows(type: str, unit: str | None, monotonic: bool | None) -> str:  # noqa: A002, ARG001 (names of columns)
+    if type in ("histogram", "exponential_histogram"):
+        return "percentiles"
+    return "rate a second" if type == "sum" and monotonic else "value"
 
 
 def _label(row: dict[str, Any], group_by: str | None) -> str:
@@ -98,54 +129,58 @@ def _label(row: dict[str, Any], group_by: str | None) -> str:
     return str(orjson.loads(row["attributes"] or "{}").get(group_by, "(none)"))
 
 
-def _means(rows: list[dict[str, Any]], times: tuple[int, ...], step: int) -> tuple[float | None, ...]:
+def _means(rows: list[Row], times: tuple[int, ...], step: int, label: str) -> list[MetricSeries]:  # noqa: ARG001
     """The sum over series of each one's mean in the step."""
-    per_step: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    sums: dict[int, float] = defaultdict(float)
     for row in rows:
         if row["value"] is not None:
-            per_step[row["time"] // step * step][row["attributes"] + row["resource"]].append(row["value"])
-    return tuple(
-        sum(sum(values) / len(values) for values in per_step[time].values()) if time in per_step else None
-        for time in times
-    )
+            sums[row["at"]] += row["value"]
+    return [MetricSeries(label or "all", tuple(sums.get(time) for time in times))]
 
 
-def _rates(rows: list[dict[str, Any]], times: tuple[int, ...], step: int) -> tuple[float | None, ...]:
+def _rates(rows: list[Row], times: tuple[int, ...], step: int, label: str) -> list[MetricSeries]:
     sums: dict[int, float] = defaultdict(float)
-    for row, change in _changes(rows, lambda row: [row["value"] or 0.0]):
-        sums[row["time"] // step * step] += change[0]
-    return tuple(sums[time] / (step / SECOND) if time in sums else None for time in times)
+    for row, change in _changes(rows, lambda row: [row["value"] or 0.0], times[0]):
+        sums[row["at"]] += change[0]
+    values = tuple(sums[time] / (step / SECOND) if time in sums else None for time in times)
+    return [MetricSeries(label or "all", values)]
 
 
-def _percentiles(
-    groups: dict[str, list[dict[str, Any]]], times: tuple[int, ...], step: int
-) -> tuple[MetricSeries, ...]:
-    found = []
-    for label, rows in sorted(groups.items())[:MOST_SERIES]:
-        counts: dict[int, dict[tuple[float, float], float]] = defaultdict(lambda: defaultdict(float))
-        for row, change in _changes(rows, lambda row: list(row["buckets"])):
-            bounds = row["bounds"]
-            edges = zip([0.0, *bounds], [*bounds, bounds[-1] if bounds else 0.0], strict=True)
-            for edge, count in zip(edges, change, strict=False):
-                counts[row["time"] // step * step][edge] += count
-        for share in (0.5, 0.95, 0.99):
-            values = tuple(_quantile(counts[time], share) if time in counts else None for time in times)
-            prefix = f"{label} " if len(groups) > 1 else ""
-            found.append(MetricSeries(f"{prefix}p{share * 100:.0f}", values))
-    return tuple(found)
+def _percentiles(rows: list[Row], times: tuple[int, ...], step: int, label: str) -> list[MetricSeries]:  # noqa: ARG001
+    for row in rows:
+        for numbers in ("bounds", "buckets"):
+            row[numbers] = orjson.loads(row[numbers]) if row[numbers] else []
+    counts: dict[int, dict[tuple[float, float], float]] = defaultdict(lambda: defaultdict(float))
+    for row, change in _changes(rows, lambda row: list(row["buckets"]), times[0]):
+        bounds = row["bounds"]
+        edges = zip([0.0, *bounds], [*bounds, bounds[-1] if bounds else 0.0], strict=True)
+        for edge, count in zip(edges, change, strict=False):
+            counts[row["at"]][edge] += count
+    return [
+        MetricSeries(
+            f"{label} p{share * 100:.0f}".strip(),
+            tuple(_quantile(counts[time], share) if time in counts else None for time in times),
+        )
+        for share in (0.5, 0.95, 0.99)
+    ]
 
 
-def _changes(rows: list[dict[str, Any]], read: Any) -> Iterable[tuple[dict[str, Any], list[float]]]:
-    last: dict[str, tuple[Any, list[float]]] = {}
+def _changes(rows: Iterable[Row], read: Callable[[Row], list[float]], since: int) -> Iterable[tuple[Row, list[float]]]:
+    """What each row adds. The first of a series that is older than the range only tells where it stood; one that began
+    within the range counts from nothing."""
+    last: dict[int, tuple[int | None, list[float]]] = {}
     for row in rows:
         values = read(row)
         if row["temporality"] != "cumulative":
             yield row, values
             continue
-        series = row["attributes"] + row["resource"]
-        before = last.get(series)
-        last[series] = (row["start_time"], values)
-        if before is None or len(before[1]) != len(values):
+        before = last.get(row["series"])
+        last[row["series"]] = (row["start_time"], values)
+        if before is None:
+            if (row["start_time"] or 0) >= since:
+                yield row, values
+            continue
+        if len(before[1]) != len(values):
             continue
         went_back = before[0] != row["start_time"] or any(new < old for new, old in zip(values, before[1], strict=True))
         yield row, values if went_back else [new - old for new, old in zip(values, before[1], strict=True)]
