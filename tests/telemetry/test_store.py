@@ -245,6 +245,21 @@ def test_an_unreadable_part_is_set_aside_and_the_rest_still_answers(
     assert broken.with_suffix(".unreadable").exists()
 
 
+@pytest.mark.parametrize("damage", ["gone", "broken"])
+def test_a_question_is_answered_from_the_other_parts_when_one_is_lost(
+    store: TelemetryStore, telemetry: Telemetry, clock: ManualClock, tmp_path: Path, damage: str
+) -> None:
+    for seed in range(3):
+        send(store, spans(now_of(clock), seed=seed))
+        store.flusher.flush()
+    lost = next((tmp_path / "telemetry-data").rglob("spans/**/*.parquet"))
+    if damage == "gone":
+        lost.unlink()
+    else:
+        lost.write_bytes(lost.read_bytes()[:-20])
+    assert _count(telemetry) == 2
+
+
 def test_raw_data_goes_after_a_week_and_rollups_stay(
     store: TelemetryStore, telemetry: Telemetry, clock: ManualClock
 ) -> None:

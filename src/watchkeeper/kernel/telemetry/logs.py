@@ -89,6 +89,7 @@ def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _redact_all(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn's own, with escape codes
     for name, value in list(event.items()):
         if not name.startswith("_"):
             event[name] = redact(name, value)

@@ -24,8 +24,10 @@ from watchkeeper.modules.telemetry.parts import PartFolder, arrow_table, part_na
 from watchkeeper.modules.telemetry.red_from_metrics import RedFromMetrics
 
 _log = structlog.get_logger("watchkeeper.telemetry")
-_stored = metrics.counter("telemetry_rows_stored", "Rows written to Parquet parts, by dataset.")
-_pending = metrics.histogram("telemetry_flush_seconds", "Time from sealing a segment to its parts being listed.")
+_stored = metrics.counter("watchkeeper.telemetry.rows_stored", "Rows written to Parquet parts, by dataset.")
+_pending = metrics.histogram(
+    "watchkeeper.telemetry.flush_seconds", "Time from sealing a segment to its parts being listed."
+)
 
 SeenListener = Callable[[Session, frozenset[tuple[str, str]], datetime], None]
 _ATTEMPTS = 5

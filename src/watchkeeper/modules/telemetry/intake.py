@@ -36,9 +36,9 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_records = metrics.counter("telemetry_records_received", "Records taken in, by signal.")
-_rejected = metrics.counter("telemetry_records_rejected", "Records answered as rejected, by signal.")
-_refused = metrics.counter("telemetry_requests_refused", "Intake requests refused as a whole, by code.")
+_records = metrics.counter("watchkeeper.telemetry.records_received", "Records taken in, by signal.")
+_rejected = metrics.counter("watchkeeper.telemetry.records_rejected", "Records answered as rejected, by signal.")
+_refused = metrics.counter("watchkeeper.telemetry.requests_refused", "Intake requests refused as a whole, by code.")
 
 # Response message, name of its count of rejected records.
 _RESPONSES: dict[Signal, tuple[type[Any], str]] = {

@@ -19,6 +19,7 @@ from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.engine import Engine, file_list
 from watchkeeper.modules.telemetry.model import COLUMNS, DAY, HOUR, MINUTE, RED_KEY, RED_SUMS, Dataset, Part
 from watchkeeper.modules.telemetry.parts import PartFolder, listed
+from watchkeeper.modules.telemetry.quarantine import set_aside_unreadable
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
 _log = structlog.get_logger("watchkeeper.telemetry")
@@ -31,7 +32,6 @@ MOST_ROWS = 2_000_000
 LARGE = 100_000
 _SETTLED_AFTER = 15 * MINUTE
 _READERS_GONE_AFTER = timedelta(minutes=5)
-_QUARANTINE = ".unreadable"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class Maintenance:
             rows = self.engine.copy_from(_merge_sql(dataset, files), None, [], unfinished)
         except duckdb.Error as error:
             unfinished.unlink(missing_ok=True)
-            self._set_aside_unreadable(parts, error)
+            set_aside_unreadable(self.db, self.clock, self.engine, self.folder, parts)
+            _log.warning("parts could not be merged", error=type(error).__name__)
             return
         merged = Part(
             id=name,
@@ -126,20 +127,6 @@ class Maintenance:
                 # Somebody else took one of them meanwhile (retention, another replica): their rows must not come back.
                 raise Unavailable("The parts changed while they were merged.")
             store.register(session, [merged], segment=name, at=self.clock.now())
-
-    def _set_aside_unreadable(self, parts: Sequence[Part], error: duckdb.Error) -> None:
-        """A file that can't be read would stop every query that touches it: it is taken off the list, and kept."""
-        for part in parts:
-            file = self.folder.file(part)
-            try:
-                self.engine.query(f"SELECT count(*) FROM read_parquet({file_list([file])}) WHERE time IS NULL")  # noqa: S608
-            except duckdb.Error:
-                _log.error("a part can't be read and was set aside", part=part.id, dataset=part.dataset, rows=part.rows)
-                if file.exists():
-                    file.rename(file.with_suffix(_QUARANTINE))
-                with self.db.begin() as session:
-                    store.retire(session, [part.id], at=self.clock.now())
-        _log.warning("parts could not be merged", error=type(error).__name__)
 
 
 def chosen(live: Sequence[Part], now: int) -> list[list[Part]]:

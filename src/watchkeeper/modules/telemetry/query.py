@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.engine import Engine, Rows, file_list
 from watchkeeper.modules.telemetry.model import COLUMNS, Dataset
 from watchkeeper.modules.telemetry.parts import PartFolder
+from watchkeeper.modules.telemetry.quarantine import set_aside_unreadable
 from watchkeeper.modules.telemetry.ranges import Range
 
 T = TypeVar("T")
@@ -23,9 +25,10 @@ _THREADS = 4
 class Telemetry:
     """The way to the data: finds the parts that may hold an answer and runs SQL over just those."""
 
-    def __init__(self, db: Database, engine: Engine, folder: PartFolder, *, raw_days: int = 7) -> None:
+    def __init__(self, db: Database, clock: Clock, engine: Engine, folder: PartFolder, *, raw_days: int = 7) -> None:
         self.raw_days = raw_days
         self._db = db
+        self._clock = clock
         self._engine = engine
         self._folder = folder
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="telemetry-query")
@@ -61,10 +64,13 @@ class Telemetry:
             sql = f"SELECT {', '.join(columns)} FROM read_parquet({files}, union_by_name = true) WHERE "  # noqa: S608
             try:
                 return self._engine.query(sql + " AND ".join(conditions) + " " + tail, values)
-            except duckdb.IOException:
-                # A part was merged away between asking for the list and opening the file; the new list has its heir.
+            except (duckdb.IOException, duckdb.InvalidInputException):
+                # A part was merged away between asking for the list and opening the file: the new list has its heir.
+                # If it fails again, a file is broken or gone.
                 if attempt == 3:
                     raise
+                if attempt == 2:
+                    set_aside_unreadable(self._db, self._clock, self._engine, self._folder, parts)
         raise AssertionError("unreachable")
 
     def newest_time(self, dataset: Dataset) -> int | None:

@@ -111,10 +111,9 @@ def query(
         groups[_label(row, group_by)].append(row)
     draw = {"value": _means, "rate a second": _rates, "percentiles": _percentiles}[shows]
     kept = sorted(groups.items())[:MOST_SERIES]
-    drawn = [one for label, of_group in kept for one in draw(of_group, times, step, label if len(groups) > 1 else "")]
-    return MetricAnswer(
-        name, about[0]["unit"] if about else None, shows, times, tuple(drawn), cut or len(groups) > MOST_SERIES
-    )
+    drawn = [one for label, of_group in kept for one in draw(of_group, times, step, label if group_by else "")]
+    unit = about[0]["unit"] if about else None
+    return MetricAnswer(name, unit, shows, times, tuple(drawn), cut or len(groups) > MOST_SERIES)
 
 
 def _shows(type: str, unit: str | None, monotonic: bool | None) -> str:  # noqa: A002, ARG001 (names of columns)

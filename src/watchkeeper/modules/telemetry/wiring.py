@@ -101,12 +101,14 @@ class TelemetryStore:
 
     def telemetry(self, db: Database) -> Telemetry:
         """The way to ask."""
-        return Telemetry(db, self.engine, self.folder, raw_days=self.settings.raw_days)
+        return Telemetry(db, self.maintenance.clock, self.engine, self.folder, raw_days=self.settings.raw_days)
 
     def start(self) -> None:
         self.flusher.start()
         metrics.gauge_callback(
-            "telemetry_pending_bytes", "Bytes taken in and not stored yet.", lambda: [({}, self.decoder.pending_bytes)]
+            "watchkeeper.telemetry.pending_bytes",
+            "Bytes taken in and not stored yet.",
+            lambda: [({}, self.decoder.pending_bytes)],
         )
 
     def close(self) -> None:
