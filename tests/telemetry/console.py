@@ -16,7 +16,9 @@ from tests.telemetry.support import send
 from watchkeeper.kernel.clock import ManualClock, SystemClock, to_unix_nano
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
+from watchkeeper.modules.catalog.model import Description
 from watchkeeper.modules.catalog.public import Seen, discover
+from watchkeeper.modules.catalog.service import Catalog
 from watchkeeper.modules.telemetry import wiring
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.wiring import TelemetryStore
@@ -55,6 +57,11 @@ class Console:
         """Note in the catalog that these sent something now."""
         with self.database.begin() as session:
             discover(session, self.clock, [Seen(service, environment) for service in services])
+
+    def declare(self, service: str) -> None:
+        """Somebody puts the service into the catalog."""
+        with self.database.begin() as session:
+            Catalog(session, self.clock).declare(service, Description(owner="Team Edge"), by="per_alice", source="api")
 
     def ask(self, path: str, headers: dict[str, str], who: str | None = None) -> httpx.Response:
         """An answer of the app, which is made once."""

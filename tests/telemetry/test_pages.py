@@ -15,6 +15,8 @@ from tests.telemetry.console import Console
 from tests.telemetry.support import counter, histogram, logs, spans
 from watchkeeper.modules.telemetry.model import HOUR, MINUTE, SECOND
 
+# What is asked of the database, the list of parts, is tested on both engines beside the queries.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 GATEWAY = "/services/duet-gateway"
 HOSTILE = "<script>alert('x')</script>"
 

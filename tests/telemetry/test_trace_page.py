@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.telemetry.console import Console
 from tests.telemetry.support import MS, logs, spans
 from watchkeeper.modules.telemetry.model import MINUTE
 
+# What is asked of the database, the list of parts, is tested on both engines beside the queries.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 ID = (b"t" * 16).hex()
 
 
