@@ -3,7 +3,8 @@
 `python -m bench.telemetry_query [--spans 10000000]`
 
 The data is written by DuckDB in the store's own layout (an hour a folder, sorted by service and time, with rollups) and
-listed in the store's own table; the questions are asked through the same functions as the API's.
+listed in the store's own table; the questions are asked through the same functions as the API's. The last hour lies in
+as many small parts as merging leaves of a running hour.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from watchkeeper.modules.telemetry.wiring import TelemetryStore
 HOURS = 7 * 24
 SERVICES = 10
 ROUNDS = 40
+# Seven parts of each of four levels wait for their eighth.
+PARTS_OF_THE_LAST_HOUR = 28
 
 _SPANS = """
 SELECT {start} + (i * {step})::BIGINT AS time, (exp(14 + 2 * random()))::BIGINT AS duration,
@@ -47,7 +50,7 @@ SELECT {start} + (i * {step})::BIGINT AS time, (exp(14 + 2 * random()))::BIGINT 
     '{{"http.route":"/v1/things/' || (i % 12) || '","http.request.method":"GET","url.path":"/v1/things/' || i || '"}}'
         AS attributes,
     '{{"service.name":"shop"}}' AS resource, NULL::VARCHAR AS events, NULL::VARCHAR AS links, 'bench' AS scope
-FROM range({rows}) t(i) ORDER BY service, time
+FROM range({first}, {rows}) t(i) ORDER BY service, time
 """
 
 _LOGS = """
@@ -58,7 +61,7 @@ SELECT {start} + (i * {step})::BIGINT AS time, {start} + (i * {step})::BIGINT AS
     'order ' || i || ' of customer ' || (i % 977) || ' was accepted' AS body, md5('t' || i) AS trace_id,
     NULL::VARCHAR AS span_id, NULL::VARCHAR AS event_name, '{{"order":' || i || '}}' AS attributes,
     '{{"service.name":"shop"}}' AS resource, 'bench' AS scope
-FROM range({rows}) t(i) ORDER BY service, time
+FROM range({first}, {rows}) t(i) ORDER BY service, time
 """
 
 
@@ -67,31 +70,49 @@ def fill(store: TelemetryStore, db: Database, spans: int, until: int) -> None:
     per_hour = spans // HOURS
     for hour_number in range(HOURS):
         start = until - (HOURS - hour_number) * HOUR
-        values = {"start": start, "hour": hour_number, "services": SERVICES}
-        listed = []
-        for dataset, template, rows in ((Dataset.SPANS, _SPANS, per_hour), (Dataset.LOGS, _LOGS, per_hour // 10)):
-            sql = template.format(**values, rows=rows, step=HOUR // (rows + 1))
-            listed.append(_write(store, dataset, f"bench-{dataset}-{hour_number}", start, sql))
-        listed += _rollups(store, listed[0])
-        with db.begin() as session:
-            parts_store.register(session, listed, segment=f"bench-{hour_number}", at=SystemClock().now())
+        pieces = PARTS_OF_THE_LAST_HOUR if hour_number == HOURS - 1 else 1
+        for piece in range(pieces):
+            _fill_piece(store, db, hour_number, start, per_hour, (piece, pieces))
 
 
-def _write(store: TelemetryStore, dataset: Dataset, name: str, start: int, sql: str) -> Part:
-    relative, final = store.folder.place(dataset, start // HOUR * HOUR, name)
+def _fill_piece(
+    store: TelemetryStore, db: Database, hour: int, start: int, rows: int, piece_of: tuple[int, int]
+) -> None:
+    piece, pieces = piece_of
+    listed = []
+    for dataset, template, count in ((Dataset.SPANS, _SPANS, rows), (Dataset.LOGS, _LOGS, rows // 10)):
+        values = {
+            "start": start,
+            "hour": hour,
+            "services": SERVICES,
+            "first": count * piece // pieces,
+            "rows": count * (piece + 1) // pieces,
+            "step": HOUR // (count + 1),
+        }
+        bounds = (start + HOUR * piece // pieces, start + HOUR * (piece + 1) // pieces - 1)
+        listed.append(_write(store, dataset, f"bench-{dataset}-{hour}-{piece}", bounds, template.format(**values)))
+    listed += _rollups(store, listed[0])
+    with db.begin() as session:
+        parts_store.register(session, listed, segment=f"bench-{hour}-{piece}", at=SystemClock().now())
+
+
+def _write(store: TelemetryStore, dataset: Dataset, name: str, bounds: tuple[int, int], sql: str) -> Part:
+    relative, final = store.folder.place(dataset, bounds[0] // HOUR * HOUR, name)
     unfinished = final.with_suffix(".tmp")
     rows = store.engine.copy_from(sql, None, [], unfinished)
     size = store.folder.settle(unfinished, final)
     services = tuple(f"shop-{n}" for n in range(SERVICES))
-    return Part(name, dataset, 3, start, start + HOUR - 1, rows, size, relative, services)
+    return Part(name, dataset, 3, *bounds, rows, size, relative, services)
 
 
 def _rollups(store: TelemetryStore, spans: Part) -> list[Part]:
     source = f"SELECT * FROM read_parquet('{store.folder.file(spans)}')"
     minute = parts._rollup_sql(MINUTE).replace("FROM incoming", f"FROM ({source})").replace("?::VARCHAR[]", "[]")
-    red = _write(store, Dataset.RED_MINUTE, f"{spans.id}-minute", spans.min_time, minute)
+    minutes = (spans.min_time // MINUTE * MINUTE, spans.max_time)
+    red = _write(store, Dataset.RED_MINUTE, f"{spans.id}-minute", minutes, minute)
     coarser = parts._coarser_sql(HOUR, store.folder.file(red))
-    return [red, _write(store, Dataset.RED_HOUR, f"{spans.id}-hour", spans.min_time // HOUR * HOUR, coarser)]
+    hours = (spans.min_time // HOUR * HOUR, spans.max_time)
+    return [red, _write(store, Dataset.RED_HOUR, f"{spans.id}-hour", hours, coarser)]
 
 
 def measure(name: str, question: Callable[[], object], expect: Callable[[object], bool]) -> None:
@@ -152,6 +173,12 @@ def ask(telemetry: Telemetry, hour: Range, week: Range, now: int) -> None:
     measure("7 days of the service by hour", lambda: query_red.series(telemetry, one, week, HOUR), bool)
     measure("slowest requests of 7 days", lambda: query_traces.requests(telemetry, week, slowest, 50, None), bool)
     measure("one trace by its id alone", lambda: query_traces.trace(telemetry, row.trace_id, now), bool)
+    old = query_traces.requests(telemetry, Range(week.since, week.since + HOUR), newest, 1, None)[0]
+    measure("a trace of 7 days ago by its id alone", lambda: query_traces.trace(telemetry, old.trace_id, now), bool)
+    rare = LogFilter(text="there is no such line")
+    measure(
+        "7 days of logs for what is not there", lambda: query_logs.search(telemetry, week, rare, 50, None) == [], bool
+    )
 
 
 if __name__ == "__main__":
