@@ -159,7 +159,7 @@ def ask(telemetry: Telemetry, hour: Range, week: Range, now: int) -> None:
     row = query_traces.requests(telemetry, hour, newest, 1, None)[0]
     measure("requests, errors, percentiles by minute", lambda: query_red.series(telemetry, one, hour, MINUTE), bool)
     measure("routes of the service", lambda: query_red.routes(telemetry, one, hour), bool)
-    measure("all services, worst first", lambda: query_red.services(telemetry, hour, now), lambda a: len(a) == 5)  # type: ignore[arg-type]
+    measure("all services, worst first", lambda: query_red.services(telemetry, hour, now, {}), lambda a: len(a) == 5)  # type: ignore[arg-type]
     measure("newest requests", lambda: query_traces.requests(telemetry, hour, newest, 50, None), bool)
     measure("slowest requests", lambda: query_traces.requests(telemetry, hour, slowest, 50, None), bool)
     measure(

@@ -76,13 +76,24 @@ def test_services_are_shown_worst_first(store: TelemetryStore, telemetry: Teleme
     send(store, spans(now - MINUTE, service="broken", count=50, seed=2, status_code=503))
     send(store, spans(now - 20 * MINUTE, service="quiet", count=5, seed=3))
     store.flusher.flush()
-    found = query_red.services(telemetry, _recent(clock), now)
+    found = query_red.services(telemetry, _recent(clock), now, {})
     assert [(one.service, one.health) for one in found] == [
         ("broken", Health.FAILING),
         ("quiet", Health.SILENT),
         ("well", Health.OK),
     ]
     assert found[0].red.error_share == 1.0
+    assert found[0].newest == now - MINUTE + 49 * MS
+
+
+def test_a_service_without_visitors_that_still_sends_is_not_silent(
+    store: TelemetryStore, telemetry: Telemetry, clock: ManualClock
+) -> None:
+    now = now_of(clock)
+    send(store, spans(now - 20 * MINUTE, service="idle"))
+    store.flusher.flush()
+    (found,) = query_red.services(telemetry, _recent(clock), now, {"idle": now - 9 * SECOND})
+    assert (found.health, found.newest) == (Health.OK, now - 9 * SECOND)
 
 
 def test_client_errors_are_no_failures_of_the_service(
@@ -90,7 +101,7 @@ def test_client_errors_are_no_failures_of_the_service(
 ) -> None:
     send(store, spans(now_of(clock) - MINUTE, count=10, status_code=404))
     store.flusher.flush()
-    (found,) = query_red.services(telemetry, _recent(clock), now_of(clock))
+    (found,) = query_red.services(telemetry, _recent(clock), now_of(clock), {})
     assert (found.red.errors, found.red.client_errors) == (0, 10)
 
 

@@ -1,20 +1,19 @@
 """Pages about services: home, overview, routes and metrics."""
 
 # Annotations are kept as objects for FastAPI.
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from watchkeeper.kernel.clock import to_unix_nano
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.parts import database_part, part
 from watchkeeper.kernel.web.wire import page_router
-from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
 from watchkeeper.modules.telemetry.answers import SILENT_AFTER, Health, Red
 from watchkeeper.modules.telemetry.model import DAY
@@ -57,12 +56,12 @@ async def home(
     until: Moment = None,
 ) -> Response:
     """Every service that serves requests, worst first."""
-    found = await store.run(lambda t: query_red.services(t, span, at.now))
-    known = await db.ask(catalog.services)
+    seen = await db.ask(query_red.last_seen)
+    found = await store.run(lambda t: query_red.services(t, span, at.now, seen))
     total = Red()
     for one in found:
         total.merge(one.red)
-    quiet = _quiet(known, {one.service for one in found}, at.now)
+    quiet = _quiet(seen, {one.service for one in found}, at.now)
     return render(
         request,
         "telemetry/home.html",
@@ -81,13 +80,13 @@ async def home(
     )
 
 
-def _quiet(known: list[catalog.Service], serving: set[str], now: int) -> list[tuple[str, int, bool]]:
+def _quiet(seen: Mapping[str, int], serving: set[str], now: int) -> list[tuple[str, int, bool]]:
     """(name, last seen, is silent) of services that served nothing in the range but sent something within a day.
 
     A service that died a while ago has no requests left to be judged by, and must not fall off the page for that.
     """
-    seen = [(one.name, to_unix_nano(one.last_seen)) for one in known if one.last_seen and one.name not in serving]
-    lately = [(name, at, now - at > SILENT_AFTER) for name, at in seen if now - at < DAY]
+    others = [(name, at) for name, at in seen.items() if name not in serving]
+    lately = [(name, at, now - at > SILENT_AFTER) for name, at in others if now - at < DAY]
     return sorted(lately, key=lambda one: (not one[2], one[0]))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel.clock import to_unix_nano
+from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.telemetry.answers import Health, Red, RedPoint, RouteRed, ServiceRed, health_of, measured
 from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, Dataset
 from watchkeeper.modules.telemetry.query import Telemetry
@@ -35,15 +39,26 @@ def whole(span: Range, step: int) -> tuple[Dataset, Range]:
     return dataset, Range(span.since // unit * unit, span.until)
 
 
-def services(telemetry: Telemetry, span: Range, now: int) -> list[ServiceRed]:
-    """Every service that served anything in the range, worst first."""
+def last_seen(session: Session) -> dict[str, int]:
+    """When anything at all last came from each service."""
+    return {one.name: to_unix_nano(one.last_seen) for one in catalog.services(session) if one.last_seen is not None}
+
+
+def services(telemetry: Telemetry, span: Range, now: int, seen: Mapping[str, int]) -> list[ServiceRed]:
+    """Every service that served anything in the range, worst first.
+
+    `seen` is `last_seen`: a service without visitors that sends its metrics is not silent.
+    """
     step = max(span.step(), span.length // _SPARK_POINTS // MINUTE * MINUTE)
     dataset, span = whole(span, step)
     of_service: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(telemetry, dataset, span, step, keys=("service",)):
         of_service[row["service"]].append(row)
     newest = newest_spans(telemetry, span)
-    found = [_service(name, rows, span, step, newest.get(name, 0), now) for name, rows in of_service.items()]
+    found = [
+        _service(name, rows, span, step, max(newest.get(name, 0), seen.get(name, 0)), now)
+        for name, rows in of_service.items()
+    ]
     return sorted(found, key=lambda one: (_WORST_FIRST[one.health], -(one.red.error_share or 0), one.service))
 
 
@@ -94,7 +109,7 @@ def total_of(points: Iterable[RedPoint]) -> Red:
     return total
 
 
-def _service(name: str, rows: list[dict[str, Any]], span: Range, step: int, newest_span: int, now: int) -> ServiceRed:
+def _service(name: str, rows: list[dict[str, Any]], span: Range, step: int, newest: int, now: int) -> ServiceRed:
     red = Red()
     for row in rows:
         red.add(row)
@@ -103,9 +118,9 @@ def _service(name: str, rows: list[dict[str, Any]], span: Range, step: int, newe
         service=name,
         red=red,
         points=tuple(_points(rows, span, step)),
-        newest=max(newest_minute, newest_span),
+        newest=max(newest_minute, newest),
         length=_measured(rows, span),
-        health=health_of(red, max(newest_minute + MINUTE, newest_span), now),
+        health=health_of(red, max(newest_minute + MINUTE, newest), now),
     )
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from watchkeeper.kernel.clock import from_unix_nano
+from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.paging import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, encode_cursor
+from watchkeeper.kernel.web.parts import database_part
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
 from watchkeeper.modules.telemetry.answers import LogRow, SpanRow
@@ -36,6 +38,7 @@ router = api_router("telemetry", prefix="/api/v1/telemetry")
 _LEAST_SEVERE_FIRST = ("UNSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _TONES = {"INFO": "info", "WARN": "warning", "ERROR": "danger", "FATAL": "danger"}
 Viewer = Annotated[Actor, requires(VIEW_TELEMETRY)]
+Db = Annotated[Database, database_part()]
 ServiceName = Annotated[str, Path(min_length=1, max_length=300)]
 Near = Annotated[
     int | None,
@@ -44,9 +47,10 @@ Near = Annotated[
 
 
 @router.get("/services")
-async def services(who: Viewer, store: Store, span: Span, at: AtNow) -> list[ServiceRedView]:
+async def services(who: Viewer, store: Store, db: Db, span: Span, at: AtNow) -> list[ServiceRedView]:
     """Every service that served requests in the range, worst first."""
-    found = await store.run(lambda t: query_red.services(t, span, at.now))
+    seen = await db.ask(query_red.last_seen)
+    found = await store.run(lambda t: query_red.services(t, span, at.now, seen))
     return [ServiceRedView.of(one) for one in found]
 
 

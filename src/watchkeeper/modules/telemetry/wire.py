@@ -54,8 +54,11 @@ class ServiceRedView(BaseModel):
     """A service over the range asked for."""
 
     service: str
-    health: Health
-    newest: datetime = Field(description="When its newest span began; to the minute where that is over 2 minutes ago.")
+    health: Health = Field(
+        description="By the share of failed requests: `failing` from 5 %, `degraded` from 1 %; `silent` when nothing "
+        "at all came from it for 5 minutes."
+    )
+    newest: datetime = Field(description="When anything last came from it.")
     red: RedView
 
     @classmethod
