@@ -108,7 +108,7 @@ def _served_here(configuration: Configuration) -> Iterator[httpx.Client]:
     from watchkeeper.kernel.telemetry.logs import configure_logging
 
     # Also for one command: an unhandled error must not print what is in local variables.
-    configure_logging(configuration.server)
+    configure_logging(configuration.server.model_copy(update={"log_level": "warning"}))
     data: Path = configuration.server.data
     if not data.exists() and configuration.server.database_url is None:
         raise CommandRefused(f"there is no data directory at {data}: start `watchkeeper up`, or name it with --data")
