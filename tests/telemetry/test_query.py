@@ -6,6 +6,8 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,13 +245,14 @@ def test_slices_cover_a_range_without_gap_or_overlap(hours: int, offset: int) ->
     assert all(newer.since == older.until for newer, older in itertools.pairwise(pieces))
 
 
-@given(st.text(max_size=20))
-def test_patterns_and_paths_never_change_what_is_asked(text: str) -> None:
-    pattern = like(text)
-    assert pattern.startswith("%")
-    assert pattern.endswith("%")
-    inner = pattern[1:-1].replace("\\\\", "").replace("\\%", "").replace("\\_", "")
-    assert "%" not in inner
-    assert "_" not in inner
-    path = json_path(text)[3:-1].replace("\\\\", "").replace('\\"', "")
-    assert '"' not in path
+NAMES = st.text(st.sampled_from("ab*?$.#@[]'\"`~\\/ \n\x01%_{}é😀"), min_size=1, max_size=6)
+
+
+@given(NAMES, NAMES)
+def test_an_attribute_is_found_by_its_name_and_text_by_itself_whatever_characters_they_have(
+    name: str, other: str
+) -> None:
+    attributes = orjson.dumps({name: "wanted", f"{name}{other}": "else"}).decode()
+    sql = "SELECT json_extract_string(?, ?) = ?, ? ILIKE ? ESCAPE '\\', ? ILIKE ? ESCAPE '\\'"
+    values = [attributes, json_path(name), "wanted", f"{other}{name}", like(name), other, like(f"{name}{other}")]
+    assert duckdb.execute(sql, values).fetchone() == (True, True, False)

@@ -115,9 +115,8 @@ def like(text: str) -> str:
 
 
 def json_path(key: str) -> str:
-    """The JSON path of an attribute, whose name may have dots and quotes."""
-    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    return f'$."{escaped}"'
+    """The JSON pointer of an attribute, whatever characters its name has. (In a `$.` path even a quoted `*` is any.)"""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
 SPAN_COLUMNS = tuple(COLUMNS[Dataset.SPANS])
