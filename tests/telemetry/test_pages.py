@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 from datetime import timedelta
 from urllib.parse import quote, urlencode
@@ -99,6 +101,27 @@ def test_the_overview_shows_numbers_with_unit_window_and_freshness(console: Cons
     assert "20 of 120" in text
     assert "GET /v1/slow" in text
     assert "no such offer" in text
+
+
+def test_the_overview_says_how_the_service_does_now(console: Console) -> None:
+    console.take(spans(console.now - MINUTE, count=10, status_code=503))
+    assert "> duet-gateway Failing 15m" in words(console.page(GATEWAY))
+    assert "Failing" not in console.page(f"{GATEWAY}?since=1h&until=30s")
+    console.clock.advance(timedelta(minutes=6))
+    assert "> duet-gateway Silent 15m" in words(console.page(GATEWAY))
+    console.see("duet-gateway")
+    assert "> duet-gateway Failing 15m" in words(console.page(GATEWAY))
+
+
+def test_routes_are_exported_without_formulas(console: Console) -> None:
+    console.take(spans(console.now - MINUTE, count=3, route="=cmd()"), spans(console.now - MINUTE, route="/a", seed=2))
+    link = re.search(r'href="([^"]*routes\.csv[^"]*)"', console.page(f"{GATEWAY}/routes?since=6h"))
+    assert link
+    assert "since=6h" in link[1]
+    header, first, second = list(csv.reader(io.StringIO(console.page(html.unescape(link[1])))))
+    assert header[:4] == ["method", "route", "requests", "requests per second"]
+    assert first[:5] == ["GET", "'=cmd()", "3", "0.05", "0"]
+    assert second[:2] == ["GET", "/a"]
 
 
 def test_tables_and_totals_agree_on_the_rate(console: Console) -> None:

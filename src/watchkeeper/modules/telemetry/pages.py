@@ -15,7 +15,7 @@ from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.parts import database_part, part
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
-from watchkeeper.modules.telemetry.answers import SILENT_AFTER, Health, Red
+from watchkeeper.modules.telemetry.answers import SILENT_AFTER, Health, Red, health_of
 from watchkeeper.modules.telemetry.model import DAY
 from watchkeeper.modules.telemetry.pages_choice import Chosen, ranges
 from watchkeeper.modules.telemetry.params import RECENT, AtNow, Moment, OptionalName, RecentSpan, Store
@@ -149,6 +149,7 @@ async def overview(
     service: ServiceName,
     span: RecentSpan,
     db: Db,
+    at: AtNow,
     since: Moment = None,
     until: Moment = None,
     environment: OptionalName = None,
@@ -156,17 +157,20 @@ async def overview(
 ) -> Response:
     """How a service does: traffic, errors, latency, its worst routes, slowest traces and newest errors."""
     environment, route = environment or None, route or None
+    seen = await db.ask(query_red.last_seen)
 
     def ask(t: Telemetry) -> dict[str, Any]:
         points = query_red.series(t, service, span, span.step(), route=route, environment=environment)
         slow = TraceFilter(service=service, route=route, environment=environment, order="slowest")
         errors = LogFilter(service=service, environment=environment, severity=_ERROR)
         measured_points = [point for point in points if point.red is not None]
+        total = query_red.total_of(points)
+        newest = query_red.newest_spans(t, span, service).get(service)
         return {
-            "total": query_red.total_of(points),
+            "total": total,
             "length": span.until - max(measured_points[0].time, span.since) if measured_points else 0,
-            "newest": query_red.newest_spans(t, span, service).get(service)
-            or max((point.time for point in measured_points), default=None),
+            "newest": newest or max((point.time for point in measured_points), default=None),
+            "badge": BADGES[health_of(total, max(newest or 0, seen.get(service, 0)), at.now)],
             "routes": query_red.routes(t, service, span, environment=environment)[:_FEW],
             "slowest": query_traces.requests(t, span, slow, _FEW, None),
             "errors": [row for row, _ in query_logs.search(t, span, errors, _FEW, None)],

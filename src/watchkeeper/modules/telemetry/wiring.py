@@ -15,7 +15,7 @@ from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import Banner
 from watchkeeper.kernel.work import Recurring, Task
-from watchkeeper.modules.telemetry import charts, pages, pages_traces, routes
+from watchkeeper.modules.telemetry import charts, pages, pages_csv, pages_traces, routes
 from watchkeeper.modules.telemetry.decoding import Decoder
 from watchkeeper.modules.telemetry.engine import Engine
 from watchkeeper.modules.telemetry.flusher import Flusher, SeenListener
@@ -157,7 +157,7 @@ def readiness_checks(telemetry: Telemetry, clock: Clock) -> tuple[Sends, ...]:
     return tuple(Sends(telemetry, clock, dataset) for dataset in (Dataset.METRICS, Dataset.LOGS, Dataset.SPANS))
 
 
-ROUTERS = (routes.router, charts.router, pages.router, pages_traces.router)
+ROUTERS = (routes.router, charts.router, pages_csv.router, pages.router, pages_traces.router)
 NAV = pages.NAV
 TEMPLATES = {"telemetry": Path(__file__).parent / "templates"}
 STATIC = {"telemetry": Path(__file__).parent / "static"}
