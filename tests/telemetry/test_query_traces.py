@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.telemetry.support import MS, now_of, send, spans
 from watchkeeper.kernel.clock import ManualClock
-from watchkeeper.modules.telemetry import query_traces
+from watchkeeper.modules.telemetry import query_red, query_traces
 from watchkeeper.modules.telemetry.errors import TraceNotFound
 from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE
 from watchkeeper.modules.telemetry.query import Telemetry
@@ -71,6 +71,25 @@ def test_traces_are_found_by_result_duration_route_and_name(
     assert count(text="a_b") == 2
     assert count(service="' OR 1=1 --") == 0
     assert count(text="'; DROP TABLE x; --") == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "failed"),
+    [(200, False, False), (404, True, False), (503, False, True), (200, True, False), (None, True, True)],
+)
+def test_failed_requests_are_listed_as_many_as_are_counted(
+    store: TelemetryStore, telemetry: Telemetry, clock: ManualClock, code: int | None, error: bool, failed: bool
+) -> None:
+    request = spans(now_of(clock) - MINUTE, status_code=code or 0)
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    if code is None:
+        del span.attributes[2]
+    span.status.code = 2 if error else 0
+    send(store, request)
+    store.flusher.flush()
+    listed = query_traces.requests(telemetry, _recent(clock), TraceFilter(service="duet-gateway", failed=True), 9, None)
+    (route,) = query_red.routes(telemetry, "duet-gateway", _recent(clock))
+    assert (len(listed), route.red.errors) == (failed, failed)
 
 
 def test_a_trace_is_found_with_all_its_spans_and_an_unknown_one_is_not(

@@ -29,7 +29,8 @@ _LIST = (
     "method",
     "status_code",
 )
-_FAILED = "(status = 'error' OR status_code >= 500)"
+# The same as what rollups count, so that a list is as long as the number that led to it.
+_FAILED = "(status_code >= 500 OR (status = 'error' AND coalesce(status_code, 500) >= 500))"
 
 
 @dataclass(frozen=True)
