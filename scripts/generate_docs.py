@@ -63,7 +63,9 @@ def documents() -> dict[str, str]:
         "contracts/openapi.json": json.dumps(contract, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
         "reference/cli.md": cli_page(typer.main.get_command(command_line.cli)),
         "reference/configuration.md": configuration_page(GROUPS),
-        "reference/events.md": events_page(list(event_kinds().values())),
+        "reference/events.md": events_page(
+            [event for event in event_kinds().values() if event.__module__.startswith("watchkeeper.")]
+        ),
         "reference/permissions.md": permissions_page(routes),
     }
 

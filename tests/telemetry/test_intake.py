@@ -361,7 +361,7 @@ def test_http_metrics_speak_for_a_service_without_server_spans(
         post("/v1/metrics", point.SerializeToString())
     store.flusher.flush()
     telemetry = store.telemetry(database)
-    (found,) = query_red.services(telemetry, Range(now - 10 * MINUTE, now), now)
+    (found,) = query_red.services(telemetry, Range(now - 10 * MINUTE, now), now, {})
     telemetry.close()
     # The first point is a baseline: 10 + 4 and then 1 more came after it.
     assert found.red.requests == 15

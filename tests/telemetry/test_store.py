@@ -186,10 +186,10 @@ def test_rollups_add_up_however_the_spans_were_split(batches: list[list[int]]) -
                     send(store, spans(now_of(clock), duration=duration * MS, seed=seed * 100 + number))
                 store.flusher.flush()
             span = Range(now_of(clock) - HOUR, now_of(clock) + HOUR)
-            before = query_red.services(telemetry, span, now_of(clock))[0].red
+            before = query_red.services(telemetry, span, now_of(clock), {})[0].red
             clock.advance(timedelta(hours=2))
             store.maintenance.merge()
-            after = query_red.services(telemetry, span, now_of(clock))[0].red
+            after = query_red.services(telemetry, span, now_of(clock), {})[0].red
             flat = sorted(duration for durations in batches for duration in durations)
             assert before == after
             assert before.requests == len(flat)
