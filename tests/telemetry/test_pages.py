@@ -155,6 +155,19 @@ def test_an_environment_is_chosen_where_there_are_several(console: Console) -> N
     assert "/v1/offers" not in console.page(f"{GATEWAY}/routes?environment=production")
 
 
+def test_what_is_looked_at_now_keeps_itself_up_to_date_with_one_request(console: Console) -> None:
+    console.take(spans(console.now - MINUTE, status_code=500))
+    for path, parts in (("/", ("live", "verdict")), (GATEWAY, ("live", "verdict", "live-tables"))):
+        page = console.page(path)
+        (trigger,) = re.findall(r"<[^>]*hx-trigger[^>]*>", page)
+        asked = html.unescape(re.search(r'hx-get="([^"]*)"', trigger)[1])  # type: ignore[index]
+        again = console.page(asked)
+        for part in parts:
+            assert f'id="{part}"' in page
+            assert f'id="{part}"' in again
+            assert f"#{part}" in trigger
+
+
 def test_a_chosen_past_stands_still(console: Console) -> None:
     console.take(spans(console.now - 3 * HOUR))
     past = console.page(f"{GATEWAY}?since=4h&until=2h")
