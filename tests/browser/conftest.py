@@ -32,12 +32,6 @@ PASSWORD = "four unrelated garden verbs"
 Open = Callable[..., "Page"]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """One worker has the server and the browser, not each of them."""
-    # Not when the whole collection is modified: by then xdist has read the groups.
-    item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 # Not for the session: Playwright keeps an event loop running in its thread, and the tests that follow in this worker
 # want their own.
 @pytest.fixture(scope="package")
@@ -75,6 +69,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Itera
     """`watchkeeper up`, as everybody starts it, with the shop's telemetry in it. Alice has an account."""
     with running_server(tmp_path_factory.mktemp("browser") / "data") as server:
         Shop(server.url).be_busy()
+        # So that every page has something on it, whichever test comes first.
+        server.client.post("/api/v1/tokens", json={"name": "weekly-report", "scopes": ["read"]}).raise_for_status()
         eventually(lambda: _is_visible(server), within=20)
         yield server
 
