@@ -173,6 +173,9 @@ def test_a_chosen_past_stands_still(console: Console) -> None:
     past = console.page(f"{GATEWAY}?since=4h&until=2h")
     assert "over 4h to 2h" in words(past)
     assert "hx-trigger" not in past
+    assert ">4h to 2h</summary>" in past
+    assert ">Other times</summary>" in console.page(f"{GATEWAY}?since=6h")
+    assert ">3h</summary>" in console.page(f"{GATEWAY}?since=3h")
     assert "hx-trigger" in console.page(f"{GATEWAY}?since=4h")
     assert "hx-trigger" not in console.page("/?since=4h&until=2h")
 

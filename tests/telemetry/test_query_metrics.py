@@ -64,6 +64,8 @@ def test_counters_become_rates_and_histograms_percentiles(
     ages = query_metrics.query(telemetry, "duet-gateway", "duet.age", span, MINUTE)
     assert [one.label for one in ages.series] == ["p50", "p95", "p99"]
     assert [value for value in ages.series[0].values if value is not None] == pytest.approx([0.15] * 4)
+    split = query_metrics.query(telemetry, "duet-gateway", "duet.age", span, MINUTE, group_by="http.route")
+    assert [one.label for one in split.series] == ["(none) p95"]
     assert [one.name for one in query_metrics.names(telemetry, "duet-gateway", span)] == ["duet.age", "duet.offers"]
 
 

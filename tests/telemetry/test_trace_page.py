@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from tests.telemetry.console import Console
 from tests.telemetry.support import MS, logs, spans
-from watchkeeper.modules.telemetry.model import MINUTE
+from watchkeeper.modules.telemetry.model import MINUTE, SECOND
 
 # What is asked of the database, the list of parts, is tested on both engines beside the queries.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -84,6 +85,17 @@ def test_a_trace_whose_beginning_was_lost_is_shown_as_far_as_it_came(console: Co
         span.trace_id, span.parent_span_id = b"t" * 16, b"missing!"
     console.take(request)
     assert console.page(f"/traces/{ID}").count("parent missing") == 2
+
+
+def test_a_trace_of_this_moment_says_that_more_may_come(console: Console) -> None:
+    request = spans(console.now - 5 * SECOND)
+    request.resource_spans[0].scope_spans[0].spans[0].trace_id = b"t" * 16
+    console.take(request)
+    page = console.page(f"/traces/{ID}")
+    again = re.search(r'href="([^"]*)">Look again', page)
+    assert again
+    console.clock.advance(timedelta(seconds=20))
+    assert "may arrive" not in console.page(f"/traces/{ID}{again[1]}")
 
 
 def test_an_unknown_trace_is_explained(console: Console) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import duckdb
 import structlog
 from sqlalchemy.orm import Session
 
@@ -20,7 +22,14 @@ from watchkeeper.modules.telemetry.decoding import Decoder
 from watchkeeper.modules.telemetry.engine import Engine
 from watchkeeper.modules.telemetry.intake_log import IntakeLog, Segment, read_frames
 from watchkeeper.modules.telemetry.model import DATASET_OF, HOUR, Batch, Dataset, Decoded, Part
-from watchkeeper.modules.telemetry.parts import PartFolder, arrow_table, part_name, write_batch, write_rollups
+from watchkeeper.modules.telemetry.parts import (
+    UNREADABLE,
+    PartFolder,
+    arrow_table,
+    part_name,
+    write_batch,
+    write_rollups,
+)
 from watchkeeper.modules.telemetry.red_from_metrics import RedFromMetrics
 
 _log = structlog.get_logger("watchkeeper.telemetry")
@@ -31,6 +40,8 @@ _pending = metrics.histogram(
 
 SeenListener = Callable[[Session, frozenset[tuple[str, str]], datetime], None]
 _ATTEMPTS = 5
+# The machine's trouble, not the segment's: a full disk, a database that is away, too little memory.
+_TROUBLE = (Refusal, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
 
 
 @dataclass
@@ -128,26 +139,40 @@ class Flusher:
     def _try_flush(self) -> None:
         try:
             self.flush()
-        except (Refusal, OSError) as error:
+        except _TROUBLE as error:
             _log.warning("telemetry is kept in the intake log", reason=str(error), segments=len(self._waiting))
-        except Exception:  # noqa: BLE001 (an edge: the thread must outlive a segment it can't store)
+        except BaseException:  # noqa: BLE001 (an edge: the thread must outlive even a panic of a library in Rust)
             _log.exception("telemetry could not be stored", segments=len(self._waiting))
 
     def _store_or_set_aside(self, segment: Segment) -> int:
         try:
             return self._store(segment)
-        except (Refusal, OSError):
-            raise  # the machine's trouble, not the segment's: it stays first in line
-        except Exception:
-            # Our mistake. One segment must not hold up all later ones; its file is kept for a version that reads it.
+        except _TROUBLE:
+            raise  # it stays first in line
+        except BaseException:
+            # Our mistake. One request must not cost the others, and one segment not hold up all later ones; the file
+            # is kept for a version that reads it.
             self._failures += 1
+            if self._failures == 1 and self._leave_out_unstorable(segment):
+                return self._store(segment)
             if self._failures < _ATTEMPTS:
                 raise
             self._failures = 0
             _log.exception("a segment of the intake log can't be stored and was set aside", segment=segment.name)
-            segment.path.replace(segment.path.with_suffix(".unreadable"))
+            segment.path.replace(segment.path.with_suffix(UNREADABLE))
             self._decoder.release(segment.requests)
             return 0
+
+    def _leave_out_unstorable(self, segment: Segment) -> int:
+        """Empty those requests of a segment that can't be stored alone; answers how many that were."""
+        segment.requests = segment.requests or self._replay(segment)
+        found = [one for one in segment.requests if not is_storable(one)]
+        if found:
+            _log.error("requests can't be stored and were left out", segment=segment.name, requests=len(found))
+            shutil.copyfile(segment.path, segment.path.with_suffix(UNREADABLE))
+        for one in found:
+            one.batch = Batch(one.batch.dataset)
+        return len(found)
 
     def _store(self, segment: Segment) -> int:
         started = self._clock.monotonic()
@@ -156,9 +181,11 @@ class Flusher:
         rows = 0
         if not stored:
             batches = merged(segment.requests or self._replay(segment))
-            listed = [part for batch in batches.values() for part in self._write(segment.name, batch)]
+            with self._red_from_metrics.tentatively():
+                listed = [part for batch in batches.values() for part in self._write(segment.name, batch)]
+                self._list(segment.name, listed, batches)
             rows = sum(len(batch) for batch in batches.values())
-            self._list(segment.name, listed, batches)
+        self._failures = 0
         # Listed and only then deleted: a crash in between finds the parts listed and deletes the rest.
         segment.path.unlink(missing_ok=True)
         self._decoder.release(segment.requests)
@@ -195,6 +222,15 @@ class Flusher:
                 self._on_seen(session, seen, at)
         for dataset, batch in batches.items():
             _stored.add(len(batch), dataset=dataset.value)
+
+
+def is_storable(request: Decoded) -> bool:
+    """Whether the rows of this request fit their columns."""
+    try:
+        arrow_table(request.batch)
+    except BaseException:  # noqa: BLE001 (whatever it is, the other requests are to be stored)
+        return False
+    return True
 
 
 def merged(requests: Iterable[Decoded]) -> dict[Dataset, Batch]:

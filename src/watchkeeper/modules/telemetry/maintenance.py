@@ -18,7 +18,7 @@ from watchkeeper.kernel.ids import sort_key
 from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.engine import Engine, file_list
 from watchkeeper.modules.telemetry.model import COLUMNS, DAY, HOUR, MINUTE, RED_KEY, RED_SUMS, Dataset, Part
-from watchkeeper.modules.telemetry.parts import PartFolder, listed
+from watchkeeper.modules.telemetry.parts import PartFolder, added, listed
 from watchkeeper.modules.telemetry.quarantine import set_aside_unreadable
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
@@ -173,7 +173,7 @@ def _merge_sql(dataset: Dataset, files: Sequence[Path]) -> str:
     source = f"read_parquet({file_list(files)}, union_by_name = true)"
     if dataset.is_rollup:
         key = ", ".join(RED_KEY)
-        sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in RED_SUMS)
+        sums = ", ".join(f"{added(name)} AS {name}" for name in RED_SUMS)
         rest = "max(duration_max) AS duration_max"
         return f"SELECT {key}, {sums}, {rest} FROM {source} GROUP BY {key} ORDER BY service, time"  # noqa: S608
     names = ", ".join(f'"{name}"' for name in COLUMNS[dataset])

@@ -13,6 +13,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+LARGEST = 2**63 - 1  # what a column of whole numbers can hold
+
 UNKNOWN_SERVICE = "unknown_service"
 OTHER_ROUTE = "(other)"
 

@@ -51,7 +51,7 @@ class Chosen:
             "scope": urlencode(self.asked(route=None, name=None, group_by=None)),
             "live": not self.until,
             "ranges": ranges(self.href, self.since, kept, until=self.until),
-            "custom": (self.href, kept, self.since or RECENT, self.until or ""),
+            "custom": (self.href, kept, self.since or RECENT, self.until or "", RANGES),
             "environments": [
                 (label, f"{self.href}?{urlencode(self.asked(environment=name))}", name == self.environment)
                 for name, label in options

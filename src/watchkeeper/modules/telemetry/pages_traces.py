@@ -15,6 +15,7 @@ from watchkeeper.kernel.web.paging import Cursor
 from watchkeeper.kernel.web.parts import database_part
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog.public import service_tabs, services
+from watchkeeper.modules.telemetry.model import SECOND
 from watchkeeper.modules.telemetry.params import SEVERITIES, AtNow, Logs, Moment, Severity, Span, Store, Traces
 from watchkeeper.modules.telemetry.permissions import VIEW_TELEMETRY
 from watchkeeper.modules.telemetry.routes import Near, logs_page, requests_page, whole_trace
@@ -23,6 +24,8 @@ router = page_router()
 Viewer = Annotated[Actor, requires(VIEW_TELEMETRY)]
 Db = Annotated[Database, database_part()]
 _PAGE = 50
+# Senders collect spans for some seconds, each service for itself.
+_STILL_ARRIVING = 15 * SECOND
 
 
 @router.get("/traces")
@@ -77,6 +80,7 @@ async def trace(
         lines=lines,
         ticks=[found.duration * quarter // 4 for quarter in range(5)],
         failed=sum(span.failed for span in found.spans),
+        fresh=at.now - found.started - found.duration < _STILL_ARRIVING,
     )
 
 

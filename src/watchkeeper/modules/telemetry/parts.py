@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from watchkeeper.modules.telemetry.model import (
     BUCKET_UNIT,
     COLUMNS,
     HOUR,
+    LARGEST,
     LAST_BUCKET,
     MINUTE,
     OTHER_ROUTE,
@@ -33,6 +35,7 @@ from watchkeeper.modules.telemetry.model import (
 )
 
 MOST_LISTED_SERVICES = 50
+UNREADABLE = ".unreadable"  # the ending of what was set aside
 _TYPES: dict[Kind, DataType] = {
     "text": DataType.string(),
     "int": DataType.int64(),
@@ -59,6 +62,11 @@ class PartFolder:
         full = self.root / relative
         full.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return relative, full
+
+    def write(self, content: memoryview, unfinished: Path) -> None:
+        """Write a whole file. Raises OSError."""
+        with unfinished.open("wb") as file:
+            file.write(content)
 
     def settle(self, written: Path, final: Path) -> int:
         """Give a finished file its name, durably, and answer its size; an earlier file of that name is replaced."""
@@ -100,7 +108,10 @@ def write_batch(folder: PartFolder, batch: Batch, part_id: str, hour: int, table
     """Write the rows of one hour as a part of level 0. `table` is the batch as Arrow, where that was made before."""
     relative, final = folder.place(batch.dataset, hour, part_id)
     unfinished = final.with_suffix(".tmp")
-    arro3.io.write_parquet(table or arrow_table(batch), unfinished, compression="zstd(1)")
+    # Written by us: arro3 panics when the disk is full, and a panic is no OSError.
+    content = io.BytesIO()
+    arro3.io.write_parquet(table or arrow_table(batch), content, compression="zstd(1)")
+    folder.write(content.getbuffer(), unfinished)
     times = batch.columns["time"]
     return Part(
         id=part_id,
@@ -161,6 +172,11 @@ def listed(services: set[Any]) -> tuple[str, ...] | None:
     return tuple(sorted(services)) if len(services) <= MOST_LISTED_SERVICES else None
 
 
+def added(column: str) -> str:
+    """SQL that adds a column up and stops at the largest number there is, where a hostile sender got it that far."""
+    return f"least(sum({column}), {LARGEST})::BIGINT"
+
+
 def _rollup_sql(step: int) -> str:
     bucket = f"ceil(ln(greatest(duration, 1) / {BUCKET_UNIT}.0) / ln({BUCKET_BASE}) - 1e-9)"
     return f"""
@@ -173,13 +189,13 @@ def _rollup_sql(step: int) -> str:
             count(*) FILTER (WHERE status_code >= 500 OR (status = 'error' AND coalesce(status_code, 500) >= 500))
                 AS errors,
             count(*) FILTER (WHERE status_code BETWEEN 400 AND 499) AS client_errors,
-            sum(duration)::BIGINT AS duration_sum, max(duration)::BIGINT AS duration_max
+            {added("duration")} AS duration_sum, max(duration)::BIGINT AS duration_max
         FROM incoming WHERE kind IN ('server', 'consumer') GROUP BY ALL
     """  # noqa: S608 (only our own constants)
 
 
 def _coarser_sql(step: int, file: Path) -> str:
     key = ", ".join(f"time // {step} * {step} AS time" if name == "time" else name for name in RED_KEY)
-    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in RED_SUMS)
+    sums = ", ".join(f"{added(name)} AS {name}" for name in RED_SUMS)
     source = f"read_parquet({file_list([file])})"
     return f"SELECT {key}, {sums}, max(duration_max) AS duration_max FROM {source} GROUP BY ALL"  # noqa: S608

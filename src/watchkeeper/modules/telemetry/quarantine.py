@@ -12,9 +12,8 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.engine import Engine, file_list
 from watchkeeper.modules.telemetry.model import Part
-from watchkeeper.modules.telemetry.parts import PartFolder
+from watchkeeper.modules.telemetry.parts import UNREADABLE, PartFolder
 
-_SUFFIX = ".unreadable"
 _log = structlog.get_logger("watchkeeper.telemetry")
 
 
@@ -30,7 +29,7 @@ def set_aside_unreadable(
         except duckdb.Error:
             _log.error("a part can't be read and was set aside", part=part.id, dataset=part.dataset, rows=part.rows)
             if file.exists():
-                file.rename(file.with_suffix(_SUFFIX))
+                file.rename(file.with_suffix(UNREADABLE))
             found.append(part)
     if found:
         with db.begin() as session:

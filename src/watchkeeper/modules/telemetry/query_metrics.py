@@ -155,12 +155,14 @@ def _percentiles(rows: list[Row], times: tuple[int, ...], step: int, label: str)
         edges = zip([0.0, *bounds], [*bounds, bounds[-1] if bounds else 0.0], strict=True)
         for edge, count in zip(edges, change, strict=False):
             counts[row["at"]][edge] += count
+    # Of several groups only one line each: three of every group are too many to tell apart.
+    shares = (0.95,) if label else (0.5, 0.95, 0.99)
     return [
         MetricSeries(
             f"{label} p{share * 100:.0f}".strip(),
             tuple(_quantile(counts[time], share) if time in counts else None for time in times),
         )
-        for share in (0.5, 0.95, 0.99)
+        for share in shares
     ]
 
 

@@ -11,15 +11,13 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import to_unix_nano
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.telemetry.answers import Health, Red, RedPoint, RouteRed, ServiceRed, health_of, measured
-from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, Dataset
+from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, RED_SUMS, Dataset
+from watchkeeper.modules.telemetry.parts import added
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.ranges import Range
 
 _SUMS = (
-    "sum(requests)::BIGINT AS requests",
-    "sum(errors)::BIGINT AS errors",
-    "sum(client_errors)::BIGINT AS client_errors",
-    "sum(duration_sum)::BIGINT AS duration_sum",
+    *(f"{added(name)} AS {name}" for name in RED_SUMS),
     "max(duration_max)::BIGINT AS duration_max",
 )
 _MINUTES_UP_TO = 3 * DAY

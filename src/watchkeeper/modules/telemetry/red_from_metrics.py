@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from watchkeeper.modules.telemetry.model import HOUR, MINUTE, SECOND, Batch, Dataset, bucket_of
+from watchkeeper.modules.telemetry.model import HOUR, LARGEST, MINUTE, SECOND, Batch, Dataset, bucket_of
 from watchkeeper.modules.telemetry.wire_otlp import name_of, whole
 
 # Name and how many nanoseconds one unit is: the current semantic convention, and the one before it.
 _NAMES = {"http.server.request.duration": SECOND, "http.server.duration": SECOND // 1000}
 _MOST_SERIES = 20_000
+# Nobody serves more in one bucket between two exports, and nothing takes longer: larger figures are a broken sender's.
+_MOST_REQUESTS = 10**8
+_LONGEST = 30 * 24 * HOUR
+
+
+@dataclass(frozen=True)
+class _Before:
+    time: int
+    counts: list[int]
+    total: float
 
 
 class RedFromMetrics:
-    """Turns duration histograms into rollup rows. Cumulative ones are differenced against the point before, so the
-    first point after a start only sets the baseline; a counter that went back started anew."""
+    """Turns duration histograms into rollup rows; cumulative ones are differenced against the point before.
+
+    The first points of a sender only set the baseline. A series that appears later began later (the first error of a
+    route, a process that started anew) and counts from zero. A point that is not newer than the one before is ignored.
+    """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[Any, ...], tuple[int, list[int], float]] = {}
+        self._last: dict[tuple[Any, ...], _Before] = {}
+        self._senders: dict[tuple[Any, ...], int] = {}
+
+    @contextmanager
+    def tentatively(self) -> Iterator[None]:
+        """What is learned inside is forgotten when it fails: the same points will come again."""
+        last, senders = dict(self._last), dict(self._senders)
+        try:
+            yield
+        except BaseException:
+            self._last, self._senders = last, senders
+            raise
 
     def rollups(self, metrics: Batch) -> list[Batch]:
         """Rows of `red_minute` and `red_hour` for the histogram points in this batch; empty ones are left out."""
@@ -37,10 +63,10 @@ class RedFromMetrics:
         status = whole(attributes.get("http.response.status_code") or attributes.get("http.status_code")) or 0
         unit = _NAMES[point["name"]]
         requests = sum(counts)
-        for (lower, upper), count in zip(_edges(point["bounds"]), counts, strict=True):
-            if count <= 0:
+        for (lower, upper), given in zip(_edges(point["bounds"]), counts, strict=True):
+            if given <= 0:
                 continue
-            middle = int((lower + upper) / 2 * unit)
+            count = min(given, _MOST_REQUESTS)
             yield {
                 "time": point["time"],
                 "service": point["service"],
@@ -48,33 +74,43 @@ class RedFromMetrics:
                 "route": name_of(attributes.get("http.route")) or "",
                 "method": name_of(attributes.get("http.request.method") or attributes.get("http.method")) or "",
                 "source": "metrics",
-                "bucket": bucket_of(middle),
+                "bucket": bucket_of(_nanoseconds((lower + upper) / 2 * unit)),
                 "requests": count,
                 "errors": count if status >= 500 else 0,
                 "client_errors": count if 400 <= status < 500 else 0,
-                "duration_sum": int(total * unit * count / requests),
-                "duration_max": int(upper * unit),
+                "duration_sum": _nanoseconds(total * unit / requests) * count,
+                "duration_max": _nanoseconds(upper * unit),
             }
 
     def _delta(self, point: dict[str, Any]) -> tuple[list[int], float]:
         counts, total = list(point["buckets"]), float(point["sum"] or 0.0)
         if point["temporality"] != "cumulative":
             return counts, total
-        series = tuple(point[name] for name in ("service", "environment", "name", "resource", "attributes"))
+        nothing = [0] * len(counts), 0.0
+        sender = tuple(point[name] for name in ("service", "environment", "name", "resource"))
+        # With the start time: two processes that look alike are still two series.
+        series = (*sender, point["attributes"], point["start_time"])
         before = self._last.get(series)
-        if before is None and len(self._last) >= _MOST_SERIES:
+        if before is not None and point["time"] <= before.time:
+            return nothing
+        if len(self._last) >= _MOST_SERIES:
             self._last.clear()
-        self._last[series] = (point["start_time"] or 0, counts, total)
+            self._senders.clear()
+        self._last[series] = _Before(point["time"], counts, total)
+        known_since = self._senders.setdefault(sender, point["time"])
         if before is None:
-            return [0] * len(counts), 0.0
-        restarted = before[0] != (point["start_time"] or 0) or len(before[1]) != len(counts)
-        if restarted or any(now < then for now, then in zip(counts, before[1], strict=True)):
+            return (counts, total) if known_since + SECOND < point["time"] else nothing
+        if len(before.counts) != len(counts) or any(a < b for a, b in zip(counts, before.counts, strict=True)):
             return counts, total
-        return [now - then for now, then in zip(counts, before[1], strict=True)], total - before[2]
+        return [a - b for a, b in zip(counts, before.counts, strict=True)], total - before.total
 
 
 def _point(metrics: Batch, number: int) -> dict[str, Any]:
     return {name: values[number] for name, values in metrics.columns.items()}
+
+
+def _nanoseconds(value: float) -> int:
+    return int(min(max(value, 0.0), _LONGEST))
 
 
 def _edges(bounds: list[float]) -> list[tuple[float, float]]:
@@ -94,7 +130,7 @@ def _summed(rows: list[dict[str, Any]], dataset: Dataset) -> Batch:
         )
         held = sums[key]
         for place, name in enumerate(("requests", "errors", "client_errors", "duration_sum")):
-            held[place] += row[name]
+            held[place] = min(held[place] + row[name], LARGEST)
         held[4] = max(held[4], row["duration_max"])
     batch = Batch(dataset)
     for key, held in sums.items():

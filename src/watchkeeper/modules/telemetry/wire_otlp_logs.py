@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from watchkeeper.modules.telemetry.model import Batch, Dataset, Decoded, Signal
+from watchkeeper.modules.telemetry.model import LARGEST, Batch, Dataset, Decoded, Signal
 from watchkeeper.modules.telemetry.window import Window
 from watchkeeper.modules.telemetry.wire_otlp import LONGEST_BODY, Sender, attributes_of, clean, dump, name_of, value_of
 
@@ -31,7 +31,9 @@ def severity_text(number: int) -> str | None:
 
 
 def _append(decoded: Decoded, record: Any, sender: Sender, scope: str | None, window: Window) -> None:
-    observed = record.observed_time_unix_nano or window.now
+    observed = record.observed_time_unix_nano
+    if not 0 < observed <= LARGEST:
+        observed = window.now
     time = record.time_unix_nano or observed
     if not window.holds(time):
         decoded.reject(window.complaint("log record", time))

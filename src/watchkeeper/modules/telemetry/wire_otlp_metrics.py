@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from watchkeeper.modules.telemetry.model import Batch, Dataset, Decoded, Signal
+from watchkeeper.modules.telemetry.model import LARGEST, Batch, Dataset, Decoded, Signal
 from watchkeeper.modules.telemetry.window import Window
 from watchkeeper.modules.telemetry.wire_otlp import Sender, attributes_of, clean, name_of
 
@@ -59,7 +59,7 @@ def _append_metric(decoded: Decoded, metric: Any, sender: Sender, scope: str | N
             continue
         row |= shared
         row["time"] = point.time_unix_nano
-        row["start_time"] = point.start_time_unix_nano or None
+        row["start_time"] = start if 0 < (start := point.start_time_unix_nano) <= LARGEST else None
         row["attributes"] = orjson.dumps(attributes_of(point.attributes), option=orjson.OPT_SORT_KEYS).decode()
         for name, values in columns.items():
             values.append(row.get(name))
@@ -100,18 +100,18 @@ def _exponential(point: Any) -> _Row | None:
 
 
 def _summary(point: Any) -> _Row:
-    return {"count": min(point.count, 2**63 - 1), "sum": _finite(point.sum)}
+    return {"count": min(point.count, LARGEST), "sum": _finite(point.sum)}
 
 
 def _summed(point: Any) -> _Row:
-    row: _Row = {"count": min(point.count, 2**63 - 1)}
+    row: _Row = {"count": min(point.count, LARGEST)}
     for name in ("sum", "min", "max"):
         row[name] = _finite(getattr(point, name)) if point.HasField(name) else None
     return row
 
 
 def _counts(buckets: list[int]) -> list[int]:
-    return [min(count, 2**63 - 1) for count in buckets]
+    return [min(count, LARGEST) for count in buckets]
 
 
 def _finite(value: float) -> float | None:
