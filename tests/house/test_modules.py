@@ -29,7 +29,7 @@ COMMON = {
     "wiring.py",
     "README.md",
 }
-FAMILIES = ("pages_", "query_", "routes_", "wire_")
+FAMILIES = ("pages_", "query_", "routes_", "store_", "wire_")
 FOLDERS = {"templates", "static", "__pycache__"}
 
 modules = pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from watchkeeper.modules.identity.model import (
     Limit,
     Session,
     SessionPolicy,
+    SignInMethod,
     Tally,
     charge,
     clean_name,
@@ -160,6 +161,8 @@ def _session(*, age: timedelta, idle: timedelta, ended: bool = False) -> Session
         ended_at=NOW if ended else None,
         device="",
         address="",
+        method=SignInMethod.PASSWORD,
+        proved_at=NOW - age,
     )
 
 

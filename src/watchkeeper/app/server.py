@@ -24,6 +24,7 @@ from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.db.migrations import Migrations
 from watchkeeper.kernel.journal.listeners import Dispatcher
+from watchkeeper.kernel.keys import InstallationKey, key_in_database, key_in_directory, read_key_file, require_same_key
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.telemetry.self_telemetry import SelfTelemetry
 from watchkeeper.kernel.web.app_factory import create_app
@@ -98,7 +99,7 @@ class Watchkeeper:
             control = ControlToken.create(server.data)
             store = _open_telemetry(db, clock, configuration)
             stack.callback(store.close)
-            parts = _parts(configuration, db, clock, store, control)
+            parts = _parts(configuration, db, clock, store, control, installation_key(configuration, db))
             watchkeeper = cls(_app(parts, store, db, clock, background), configuration, db, clock, store)
             if url is not None:
                 held.announce(url)
@@ -116,12 +117,27 @@ def _open_telemetry(db: Database, clock: Clock, configuration: Configuration) ->
     )
 
 
+def installation_key(configuration: Configuration, db: Database) -> InstallationKey:
+    """The key that this database's secrets are sealed with. Raises KeyUnusable when it is another."""
+    server = configuration.server
+    with db.begin() as session:
+        if server.key_file is not None:
+            key = read_key_file(server.key_file)
+        elif db.dialect == "postgresql":
+            key = key_in_database(session)
+        else:
+            key = key_in_directory(server.data)
+        require_same_key(session, key)
+    return key
+
+
 def _parts(
     configuration: Configuration,
     db: Database,
     clock: Clock,
     store: telemetry_wiring.TelemetryStore,
     control: ControlToken,
+    key: InstallationKey,
 ) -> Parts:
     server = configuration.server
     telemetry = telemetry_wiring.telemetry_parts(store, db)
@@ -131,7 +147,8 @@ def _parts(
         SystemClock: clock,
         ServerSettings: server,
         WebSettings: configuration.web,
-        Csrf: Csrf.kept_in(server.data, secure=(server.base_url or "").startswith("https://")),
+        InstallationKey: key,
+        Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
         Banners: Banners((store,)),
         Tail: Tail(db),

@@ -54,6 +54,11 @@ class ServerSettings(SettingsGroup):
     database_url: str | None = Field(
         None, description="PostgreSQL URL for state (`postgresql://…`). Unset: SQLite in the data directory."
     )
+    key_file: Path | None = Field(
+        None,
+        description="File with the installation's key (64 hexadecimal digits), shared by replicas. Unset: "
+        "`installation.key` in the data directory, or the database where that is PostgreSQL.",
+    )
     base_url: str | None = Field(
         None, description="Address people use to reach the console, for links and cookies. Unset: `http://host:port`."
     )

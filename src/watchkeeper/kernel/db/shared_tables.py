@@ -1,4 +1,4 @@
-"""Tables that belong to no module: what the web layer remembers about repeated requests."""
+"""Tables that belong to no module: what the web layer remembers of requests, and what replicas share."""
 
 from __future__ import annotations
 
@@ -18,4 +18,12 @@ idempotency_keys = Table(
     Column("body", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+# Of replicas without a key file: the installation's key. And for all: by which mark the right key is recognised.
+shared_keys = Table(
+    "shared_keys",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("secret", String(64), nullable=False),
 )

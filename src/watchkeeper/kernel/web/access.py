@@ -22,19 +22,31 @@ _ACTOR = "watchkeeper.actor"
 
 
 class Scope(StrEnum):
-    """What a token or a person is allowed; ADMIN covers all, WRITE covers READ and INTAKE, INTAKE only itself."""
+    """What a token or a person is allowed.
+
+    ADMIN covers WRITE, which covers RESPOND and INTAKE; RESPOND covers READ. INTAKE covers only itself. SAFETY and
+    PRIVACY are duties: nothing else covers them, so that looking at the product's users is somebody's task by name.
+    """
 
     READ = "read"
+    RESPOND = "respond"
     WRITE = "write"
     ADMIN = "admin"
     INTAKE = "intake"
+    SAFETY = "safety"
+    PRIVACY = "privacy"
 
 
+_RESPOND = frozenset({Scope.RESPOND, Scope.READ})
+_WRITE = _RESPOND | {Scope.WRITE, Scope.INTAKE}
 _COVERS = {
     Scope.READ: frozenset({Scope.READ}),
+    Scope.RESPOND: _RESPOND,
+    Scope.WRITE: _WRITE,
+    Scope.ADMIN: _WRITE | {Scope.ADMIN},
     Scope.INTAKE: frozenset({Scope.INTAKE}),
-    Scope.WRITE: frozenset({Scope.WRITE, Scope.READ, Scope.INTAKE}),
-    Scope.ADMIN: frozenset(Scope),
+    Scope.SAFETY: frozenset({Scope.SAFETY}),
+    Scope.PRIVACY: frozenset({Scope.PRIVACY}),
 }
 
 
@@ -55,17 +67,30 @@ class Public:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: a signed-in person, an API token, the machine's own command line, or Watchkeeper itself."""
+    """Who acts: a signed-in person, an API token, the machine's own command line, or Watchkeeper itself.
+
+    `teams` are the names of the teams whose services the actor may change; None stands for every team's.
+    """
 
     id: str
     kind: Literal["person", "token", "local", "system"]
     name: str
     scopes: frozenset[Scope]
     session_id: str | None = None
+    teams: frozenset[str] | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether one of the actor's scopes covers the permission's."""
         return any(permission.scope in _COVERS[scope] for scope in self.scopes)
+
+    def acts_for(self, team: str | None) -> bool:
+        """Whether what belongs to this team is the actor's to change. What belongs to nobody is everybody's."""
+        return team is None or self.teams is None or team in self.teams
+
+    def require_team(self, team: str | None) -> None:
+        """Raises Forbidden when what belongs to this team is not the actor's to change."""
+        if not self.acts_for(team):
+            raise Forbidden(f"This belongs to {team}, and {self.name} is not in that team.")
 
 
 class Authenticator(Protocol):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hmac
-import os
-import secrets
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -17,7 +14,6 @@ from watchkeeper.kernel.web.parts import parts_of
 
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
-_SECRET_BYTES = 32
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -36,23 +32,6 @@ class Csrf:
         self.secure = secure
         # The prefix makes browsers refuse the cookie from a sub-domain or over plain HTTP.
         self.cookie = "__Host-wk_form" if secure else "wk_form"
-
-    @classmethod
-    def kept_in(cls, data: Path, *, secure: bool = False) -> Csrf:
-        """The installation's own secret, made on first use in `<data>/web.secret` with mode 0600."""
-        file = data / "web.secret"
-        if not file.exists():
-            # Put in place whole: a file cut short by a crash would be a secret that can be guessed.
-            beside = data / f"web.secret.{os.getpid()}"
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-                handle.write(secrets.token_hex(_SECRET_BYTES))
-                handle.flush()
-                os.fsync(handle.fileno())
-            beside.replace(file)
-        secret = bytes.fromhex(file.read_text(encoding="ascii"))
-        if len(secret) != _SECRET_BYTES:
-            raise ValueError(f"{file} is damaged; delete it and start again: open forms have to be reloaded then")
-        return cls(secret, secure=secure)
 
     def token(self, session_id: str) -> str:
         """The token of a session's forms."""

@@ -16,7 +16,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.access import Actor
-from watchkeeper.modules.identity import store
+from watchkeeper.modules.identity import store, store_teams
 from watchkeeper.modules.identity.control import LOCAL, ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
 from watchkeeper.modules.identity.errors import BearerRefused
@@ -25,6 +25,9 @@ from watchkeeper.modules.identity.model import (
     LONGEST_SECRET,
     SEEN_EVERY,
     TOKEN_PREFIX,
+    Person,
+    Role,
+    Session,
     SessionPolicy,
     Token,
     digest,
@@ -105,14 +108,23 @@ class IdentityAuthenticator:
     async def _by_session(self, secret: str) -> Actor | None:
         if len(secret) > LONGEST_SECRET:
             return None
-        found = await self._db.ask(lambda db: store.session_by_digest(db, digest(secret)))
+        found = await self._db.ask(lambda db: _session_and_teams(db, digest(secret)))
         now = self._clock.now()
         if found is None or not self._policy.is_live(found[0], now):
             return None
-        session, person = found
+        session, person, teams = found
+        if person.disabled_at is not None:
+            return None
         if now >= session.seen_at + SEEN_EVERY:
             self._later(lambda db: store.touch_session(db, session.id, now))
-        return Actor(id=person.id, kind="person", name=person.name, scopes=person.role.scopes, session_id=session.id)
+        return Actor(
+            id=person.id,
+            kind="person",
+            name=person.name,
+            scopes=person.scopes,
+            session_id=session.id,
+            teams=None if person.role is Role.ADMIN else teams,
+        )
 
     def _later(self, write: Callable[[DatabaseSession], None]) -> None:
         task = asyncio.get_running_loop().create_task(self._write(write))
@@ -177,6 +189,11 @@ def _is_this_machine(request: HTTPConnection) -> bool:
         return False
     server = request.scope.get("server")
     return is_loopback(request.client.host) or bool(server and server[0] == request.client.host)
+
+
+def _session_and_teams(db: DatabaseSession, key: str) -> tuple[Session, Person, frozenset[str]] | None:
+    found = store.session_by_digest(db, key)
+    return (*found, store_teams.names_of(db, found[1].id)) if found else None
 
 
 def _actor_of(token: Token) -> Actor:

@@ -27,16 +27,35 @@ SEEN_EVERY = timedelta(minutes=1)
 
 
 class Role(StrEnum):
-    """What a person is; each role stands for a set of scopes."""
+    """What a person may do everywhere, each role all that the one before it may."""
 
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    OPERATOR = "operator"
     ADMIN = "admin"
 
     @property
-    def scopes(self) -> frozenset[Scope]:
-        return _SCOPES_OF_ROLE[self]
+    def scope(self) -> Scope:
+        return _SCOPE_OF_ROLE[self]
 
 
-_SCOPES_OF_ROLE = {Role.ADMIN: frozenset({Scope.ADMIN})}
+_SCOPE_OF_ROLE = {
+    Role.VIEWER: Scope.READ,
+    Role.RESPONDER: Scope.RESPOND,
+    Role.OPERATOR: Scope.WRITE,
+    Role.ADMIN: Scope.ADMIN,
+}
+
+
+class Duty(StrEnum):
+    """A task given by name, which no role includes: reports, and the data of the product's users."""
+
+    SAFETY = "safety"
+    PRIVACY = "privacy"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.value)
 
 
 class Seat(StrEnum):
@@ -50,16 +69,24 @@ class SignInMethod(StrEnum):
     PASSWORD = "password"  # noqa: S105 (a word, no secret)
     SETUP = "setup"
     LINK = "link"
+    INVITATION = "invitation"
+    RESET = "reset"
+    SECOND_FACTOR = "second_factor"  # a password, then a code or a passkey
+    RECOVERY = "recovery"  # a password, then a recovery code
+    PASSKEY = "passkey"
+    OIDC = "oidc"
 
 
 class LinkPurpose(StrEnum):
     SETUP = "setup"
     LOGIN = "login"
+    INVITATION = "invitation"
+    RESET = "reset"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with an account. `email` and `password_hash` are None for the demo's person only."""
+    """Somebody with an account. `email` is None for the demo's person only; who has no password signs in otherwise."""
 
     id: str
     name: str
@@ -67,11 +94,21 @@ class Person:
     role: Role
     password_hash: str | None = field(repr=False)
     created_at: datetime
+    duties: frozenset[Duty] = frozenset()
+    disabled_at: datetime | None = None
+    email_verified_at: datetime | None = None
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What the role and the duties allow; nothing once disabled."""
+        if self.disabled_at is not None:
+            return frozenset()
+        return frozenset({self.role.scope, *(duty.scope for duty in self.duties)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One signed-in browser."""
+    """One signed-in browser. `proved_at` is when the person last showed who they are, at sign-in or since."""
 
     id: str
     person_id: str
@@ -80,11 +117,16 @@ class Session:
     ended_at: datetime | None
     device: str
     address: str
+    method: SignInMethod
+    proved_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """An API token, without its secret: that is shown once and kept only as a digest."""
+    """An API token, without its secret: that is shown once and kept only as a digest.
+
+    `account_id` is the service account it belongs to; without one it stands for itself.
+    """
 
     id: str
     name: str
@@ -94,6 +136,7 @@ class Token:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    account_id: str | None = None
 
     def works_at(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -242,6 +242,8 @@ class Identity:
             ended_at=None,
             device=peer.device,
             address=peer.address,
+            method=method,
+            proved_at=self._now,
         )
         store.add_session(self._db, session, digest(secret))
         self._tell(events.SignedIn(person=person.id, session=session.id, method=method.value), by=person.id)

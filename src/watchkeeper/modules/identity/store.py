@@ -22,12 +22,14 @@ from sqlalchemy.orm import Session as Database
 from watchkeeper.kernel.db.upsert import insert_for
 from watchkeeper.kernel.web.access import Scope
 from watchkeeper.modules.identity.model import (
+    Duty,
     Link,
     LinkPurpose,
     Person,
     Role,
     Seat,
     Session,
+    SignInMethod,
     Tally,
     Token,
     normalise_email,
@@ -49,6 +51,8 @@ def add_person(db: Database, person: Person, *, seat: Seat | None) -> None:
         "password_hash": person.password_hash,
         "seat": seat.value if seat else None,
         "created_at": person.created_at,
+        "duties": sorted(duty.value for duty in person.duties),
+        "email_verified_at": person.email_verified_at,
     }
     db.execute(insert(people).values(row))
 
@@ -99,6 +103,8 @@ def add_session(db: Database, session: Session, digest: str) -> None:
             seen_at=session.seen_at,
             device=session.device,
             address=session.address,
+            method=session.method.value,
+            proved_at=session.proved_at,
         )
     )
 
@@ -113,16 +119,15 @@ def session_by_digest(db: Database, digest: str) -> tuple[Session, Person] | Non
     if row is None:
         return None
     fields = row._mapping
-    found = Session(**{name: fields[f"identity_sessions_{name}"] for name in _SESSION_FIELDS})
-    person_fields = {name: fields[f"identity_people_{name}"] for name in _PERSON_FIELDS}
-    return found, Person(**person_fields | {"role": Role(person_fields["role"])})
+    found = _session({name: fields[f"identity_sessions_{name}"] for name in _SESSION_FIELDS})
+    return found, _person_of({name: fields[f"identity_people_{name}"] for name in _PERSON_FIELDS})
 
 
 def sessions_of(db: Database, person_id: str) -> list[Session]:
     """Those that were not ended, newest use first; the caller judges which have expired."""
     wanted = (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)
     rows = db.execute(select(sessions).where(wanted).order_by(sessions.c.seen_at.desc(), sessions.c.id))
-    return [Session(**{name: row._mapping[name] for name in _SESSION_FIELDS}) for row in rows]
+    return [_session({name: row._mapping[name] for name in _SESSION_FIELDS}) for row in rows]
 
 
 def has_session_from(db: Database, person_id: str, address: str) -> bool:
@@ -192,6 +197,7 @@ def add_token(db: Database, token: Token, digest: str) -> None:
             created_by=token.created_by,
             created_at=token.created_at,
             expires_at=token.expires_at,
+            account_id=token.account_id,
         )
     )
 
@@ -272,15 +278,32 @@ def forget(db: Database, *, sessions_before: datetime, tallies_before: datetime)
     )
 
 
-_SESSION_FIELDS = ("id", "person_id", "created_at", "seen_at", "ended_at", "device", "address")
-_PERSON_FIELDS = ("id", "name", "email", "role", "password_hash", "created_at")
+_SESSION_FIELDS = ("id", "person_id", "created_at", "seen_at", "ended_at", "device", "address", "method", "proved_at")
+_PERSON_FIELDS = (
+    "id",
+    "name",
+    "email",
+    "role",
+    "password_hash",
+    "created_at",
+    "duties",
+    "disabled_at",
+    "email_verified_at",
+)
+
+
+def _session(fields: dict[str, Any]) -> Session:
+    method = SignInMethod(fields["method"])
+    return Session(**fields | {"method": method, "proved_at": fields["proved_at"] or fields["created_at"]})
 
 
 def _person(row: Row[Any] | None) -> Person | None:
-    if row is None:
-        return None
-    fields = {name: row._mapping[name] for name in _PERSON_FIELDS}
-    return Person(**fields | {"role": Role(fields["role"])})
+    return None if row is None else _person_of({name: row._mapping[name] for name in _PERSON_FIELDS})
+
+
+def _person_of(fields: dict[str, Any]) -> Person:
+    duties = frozenset(Duty(duty) for duty in fields["duties"])
+    return Person(**fields | {"role": Role(fields["role"]), "duties": duties})
 
 
 def _token(row: Row[Any]) -> Token:
@@ -293,6 +316,7 @@ def _token(row: Row[Any]) -> Token:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        account_id=row.account_id,
     )
 
 
