@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from watchkeeper.kernel.clock import require_utc
+from watchkeeper.kernel.clock import require_utc, rfc3339
 from watchkeeper.kernel.errors import Invalid
 from watchkeeper.kernel.journal.model import Event, Fact
-from watchkeeper.kernel.journal.tables import journal, journal_head
+from watchkeeper.kernel.journal.origin import current_origin
+from watchkeeper.kernel.journal.tables import journal, journal_head, journal_private
+from watchkeeper.kernel.journal.verifier import canonical_json, commitment, row_hash
 
 LARGEST_DATA = 64 * 1024
 LARGEST_PAGE = 1_000
@@ -38,36 +43,86 @@ class FactFilter:
     after_seq: int | None = None
 
 
-def append(session: Session, event: Event, *, by: str, source: str, at: datetime, trace_id: str | None = None) -> int:
+def append(
+    session: Session,
+    event: Event,
+    *,
+    by: str,
+    source: str,
+    at: datetime,
+    trace_id: str | None = None,
+    private: Mapping[str, str] | None = None,
+) -> int:
     """Write the fact in the caller's transaction and answer its `seq`: without the row, the change does not happen.
 
-    `by` is an actor's id, `source` where the act came from (`api`, `console`, `cli`, `worker`). Raises FactRefused for
-    data that is no finite JSON or larger than 64 KB.
+    `by` is an actor's id, `source` where the act came from (`api`, `console`, `cli`, `worker`). `private` are values
+    that may have to be forgotten one day: the sealed row holds only commitments to them. The address of the request
+    that is being served is one of them. Raises FactRefused for data that is no finite JSON or larger than 64 KB.
     """
     data = _canonical(event)
-    seq: int = session.execute(
-        update(journal_head)
-        .where(journal_head.c.id == 1)
-        .values(seq=journal_head.c.seq + 1)
-        .returning(journal_head.c.seq)
-    ).scalar_one()
+    origin = current_origin()
+    held = session.execute(select(journal_head).where(journal_head.c.id == 1).with_for_update()).one()
+    seq: int = held.seq + 1
     subject = event.subject()
-    session.execute(
-        insert(journal).values(
-            seq=seq,
-            at=require_utc(at),
-            actor=by,
-            source=source,
-            kind=event.kind,
-            version=event.version,
-            service=event.service(),
-            subject_type=subject.type if subject else None,
-            subject_id=subject.id if subject else None,
-            data=data,
-            trace_id=trace_id,
-        )
-    )
+    row = {
+        "seq": seq,
+        "at": rfc3339(at),
+        "actor": by,
+        "source": source,
+        "kind": event.kind,
+        "version": event.version,
+        "service": event.service(),
+        "subject_type": subject.type if subject else None,
+        "subject_id": subject.id if subject else None,
+        "data": data,
+        "trace_id": trace_id or origin.trace_id,
+        "commitments": _commit(session, seq, origin.private() | dict(private or {})),
+    }
+    sealed = row_hash(held.hash, row)
+    session.execute(insert(journal).values(row | {"at": require_utc(at), "prev_hash": held.hash, "hash": sealed}))
+    session.execute(update(journal_head).where(journal_head.c.id == 1).values(seq=seq, hash=sealed))
     return seq
+
+
+def private_values(session: Session, seqs: Iterable[int]) -> dict[int, dict[str, str]]:
+    """What is still kept in clear beside these facts, such as `address`; a fact without any is left out."""
+    rows = session.execute(select(journal_private).where(journal_private.c.seq.in_(sorted(set(seqs)))))
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        found[row.seq][row.name] = row.value
+    return dict(found)
+
+
+def forget_private(session: Session, *, before: datetime | None = None, actor: str | None = None) -> int:
+    """Delete private values and their salts, of facts before an instant or by an actor; the chain still verifies.
+
+    Answers how many values went.
+    """
+    conditions = [condition for condition in (_before(before), _by(actor)) if condition is not None]
+    if not conditions:
+        raise ValueError("say whose, or from before when")
+    seqs = select(journal.c.seq).where(*conditions)
+    gone = session.execute(delete(journal_private).where(journal_private.c.seq.in_(seqs)))
+    return int(cast("CursorResult[Any]", gone).rowcount)
+
+
+def _before(instant: datetime | None) -> ColumnElement[bool] | None:
+    return None if instant is None else journal.c.at < instant
+
+
+def _by(actor: str | None) -> ColumnElement[bool] | None:
+    return None if actor is None else journal.c.actor == actor
+
+
+def _commit(session: Session, seq: int, private: Mapping[str, str]) -> str | None:
+    if not private:
+        return None
+    committed = {}
+    for name, value in private.items():
+        salt = secrets.token_hex(32)
+        session.execute(insert(journal_private).values(seq=seq, name=name, value=value, salt=salt))
+        committed[name] = commitment(seq, name, value, salt)
+    return canonical_json(committed)
 
 
 def read_facts(session: Session, wanted: FactFilter, *, limit: int = 100, newest_first: bool = True) -> list[Fact]:
@@ -108,15 +163,19 @@ def _kind(kind: str) -> ColumnElement[bool]:
 
 def _canonical(event: Event) -> str:
     try:
-        text = json.dumps(event.data(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = canonical_json(event.data())
+        size = len(text.encode())
     except (TypeError, ValueError) as error:
         raise FactRefused(f"The data of {event.kind} is not finite JSON: {error}.") from None
     if "\\u0000" in text:
         raise FactRefused(f"The data of {event.kind} holds a NUL character.")
-    if len(text.encode("utf-8", "surrogatepass")) > LARGEST_DATA:
+    if size > LARGEST_DATA:
         raise FactRefused(f"The data of {event.kind} is larger than {LARGEST_DATA // 1024} KB.")
     return text
 
 
 def _fact(row: Any) -> Fact:
-    return Fact(**{**row, "data": json.loads(row["data"])})
+    return Fact(**{name: row[name] for name in _FACT} | {"data": json.loads(row["data"])})
+
+
+_FACT = [field.name for field in dataclasses.fields(Fact)]
