@@ -130,7 +130,7 @@ def parse_checkpoint(text: str, keys: Mapping[str, bytes], where: str) -> Checkp
         whole = len(found.rows) == (found.seq - found.since) * WITNESS_DIGITS
         if not whole or not 0 <= found.since < found.seq or found.witnessed(found.seq) != found.hash[:WITNESS_DIGITS]:
             raise ValueError("rows")
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise CheckpointsUnusable(f"{where}: this is no checkpoint") from None
     if found.key not in keys:
         raise CheckpointsUnusable(f"{where}: signed by {found.key}, and there is no {KEYS_FOLDER}/{found.key}.pub")
@@ -271,7 +271,7 @@ def _exported_rows(file: Path) -> Iterator[Mapping[str, Any]]:
             try:
                 row = json.loads(line)
                 missing = {*FIELDS, "prev_hash", "hash"} - set(row)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 missing = {"a JSON object"}
             if missing:
                 raise ChainBroken(number, f"line {number} of {file.name} lacks {', '.join(sorted(missing))}")
