@@ -9,6 +9,7 @@ import typer
 
 from watchkeeper import __version__
 from watchkeeper.app import cli_ops, demo
+from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import (
     DatabaseOption,
@@ -26,6 +27,7 @@ cli = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold secrets
     add_completion=False,
 )
+cli.add_typer(audit_cli, name="audit")
 cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)
 demo.add_to(cli)

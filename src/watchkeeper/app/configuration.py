@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.app.audit.settings import AuditSettings
+from watchkeeper.kernel.mail import MailSettings
+from watchkeeper.kernel.outbound import OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
-GROUPS: tuple[type[SettingsGroup], ...] = (ServerSettings, WebSettings, IdentitySettings, TelemetrySettings)
+GROUPS: tuple[type[SettingsGroup], ...] = (
+    ServerSettings,
+    WebSettings,
+    IdentitySettings,
+    TelemetrySettings,
+    AuditSettings,
+    MailSettings,
+    OutboundSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -23,9 +34,12 @@ class Configuration:
     web: WebSettings
     identity: IdentitySettings
     telemetry: TelemetrySettings
+    audit: AuditSettings
+    mail: MailSettings
+    outbound: OutboundSettings
 
     def groups(self) -> tuple[SettingsGroup, ...]:
-        return (self.server, self.web, self.identity, self.telemetry)
+        return (self.server, self.web, self.identity, self.telemetry, self.audit, self.mail, self.outbound)
 
 
 def load_configuration(environ: Mapping[str, str], file: Path | None = None, **options: Any) -> Configuration:
@@ -36,6 +50,9 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         web=source.load(WebSettings),
         identity=source.load(IdentitySettings),
         telemetry=source.load(TelemetrySettings),
+        audit=source.load(AuditSettings),
+        mail=source.load(MailSettings),
+        outbound=source.load(OutboundSettings),
     )
     source.refuse_unknown()
     return configuration

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.app import migrations, tables
 from watchkeeper.app import pages as app_pages
+from watchkeeper.app.audit import wiring as audit_wiring
+from watchkeeper.app.audit.sealer import Sealer
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.app.ops import api as ops_api
 from watchkeeper.app.timeline import routes as timeline_routes
@@ -141,6 +143,7 @@ def _parts(
 ) -> Parts:
     server = configuration.server
     telemetry = telemetry_wiring.telemetry_parts(store, db)
+    audit = audit_wiring.audit_parts(db, clock, configuration)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -150,13 +153,14 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners((store,)),
+        Banners: Banners((store, audit[Sealer])),
         Tail: Tail(db),
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
         ),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
+        **audit,
     }
     return Parts(parts)
 
@@ -171,10 +175,18 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             timeline_routes.router,
             timeline_routes.pages,
             ops_api.router,
+            *audit_wiring.ROUTERS,
             app_pages.router,
         ),
         mounts=store.apps(),
-        nav=(*identity_wiring.NAV, *catalog_wiring.NAV, *telemetry_wiring.NAV, *timeline_routes.NAV, *app_pages.NAV),
+        nav=(
+            *identity_wiring.NAV,
+            *catalog_wiring.NAV,
+            *telemetry_wiring.NAV,
+            *timeline_routes.NAV,
+            *audit_wiring.NAV,
+            *app_pages.NAV,
+        ),
         templates={
             **identity_wiring.TEMPLATES,
             **catalog_wiring.TEMPLATES,
@@ -193,12 +205,18 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         worker = Worker(
             db,
             clock,
-            {},
-            recurring=[*store.recurring(), *recurring_work(clock, parts[IdentitySettings]), *_recurring(db, clock)],
+            audit_wiring.handlers(parts),
+            recurring=[
+                *store.recurring(),
+                *recurring_work(clock, parts[IdentitySettings]),
+                *_recurring(db, clock),
+                *audit_wiring.recurring(parts),
+            ],
         )
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         worker.start()
+        parts[Sealer].start()
         if parts[ServerSettings].self_telemetry:
             own.start()
         try:
@@ -206,6 +224,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         finally:
             own.stop()
             worker.stop()
+            parts[Sealer].stop()
 
     return lifespan
 

@@ -11,6 +11,7 @@ _OWNERS = (
     "watchkeeper.modules.identity.tables",
     "watchkeeper.modules.catalog.tables",
     "watchkeeper.modules.telemetry.tables",
+    "watchkeeper.app.audit.tables",
 )
 
 for owner in _OWNERS:

@@ -78,9 +78,9 @@ def fits(fact: Fact, wanted: FactFilter) -> bool:
     )
 
 
-def query_of(request: Request) -> str:
+def query_of(request: Request, *names: str) -> str:
     """The filter as it stands in the address, without the place in the list."""
-    names = ("service", "kind", "actor", "since", "until")
+    names = names or ("service", "kind", "actor", "since", "until")
     return urlencode([(name, value) for name in names if (value := request.query_params.get(name))])
 
 

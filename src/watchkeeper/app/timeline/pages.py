@@ -61,7 +61,7 @@ async def timeline(
     """What happened, newest first."""
     # One snapshot: what the page shows and what the stream brings meet without a gap and without a repetition.
     newest, page, choices = await db.ask(
-        lambda session: (_newest(session), read_page(session, wanted, _ON_A_PAGE, cursor), _choices(session, wanted))
+        lambda session: (_newest(session), read_page(session, wanted, _ON_A_PAGE, cursor), choices(session, wanted))
     )
     live = not until and cursor is None
     return render(
@@ -105,7 +105,7 @@ def _newest(session: Session) -> str:
     return mark_of(facts[0]) if facts else BEGINNING
 
 
-def _choices(session: Session, wanted: FactFilter) -> dict[str, Any]:
+def choices(session: Session, wanted: FactFilter) -> dict[str, Any]:
     """What the filters offer, and what was chosen even if it is not among them."""
     people = {one.id: one.name for one in identity.people(session)}
     machines = identity.names(session, [*_MACHINES, *(one for one in wanted.actors if one not in people)])

@@ -31,6 +31,7 @@ _ICONS = {
     "catalog.service_discovered": "traces",
     "catalog.environment_discovered": "traces",
     "catalog.service_returned": "traces",
+    "audit": "key",
     "catalog": "services",
     "identity": "user",
     "ops": "settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +18,7 @@ from watchkeeper.kernel.clock import parse_rfc3339, require_utc
 from watchkeeper.kernel.db import engines
 from watchkeeper.kernel.db.faults import faults_as_refusals
 from watchkeeper.kernel.db.writer import Writer
+from watchkeeper.kernel.errors import Unavailable
 
 T = TypeVar("T")
 DialectName = Literal["sqlite", "postgresql"]
@@ -75,9 +77,14 @@ class Database:
     async def write(self, verb: Callable[[Session], T]) -> T:
         """Run `verb` in a write transaction off the event loop; answers once its change is durable.
 
-        A caller that is cancelled while `verb` runs does not stop it.
+        A caller that is cancelled while `verb` runs does not stop it. `verb` sees the caller's context variables.
         """
-        future: Future[Any] = self._writer.submit(verb) if self._writer else self._threads.submit(self._write_now, verb)
+        context = contextvars.copy_context()
+
+        def run(session: Session) -> T:
+            return context.run(verb, session)
+
+        future: Future[Any] = self._writer.submit(run) if self._writer else self._threads.submit(self._write_now, run)
         result: T = await asyncio.wrap_future(future)
         return result
 
@@ -129,6 +136,26 @@ def open_database(url: str | None, data: Path) -> Database:
     with writing.connect():
         file.chmod(0o600)  # the first connection makes the file; readers could not
     return Database(writing, engines.sqlite_readers(file, _THREADS))
+
+
+@contextmanager
+def open_for_reading(url: str | None, data: Path) -> Iterator[Database]:
+    """A database that is only looked at, by whoever must not become a second writer; also a copy somewhere else.
+
+    Raises Unavailable when there is none.
+    """
+    if url is not None:
+        engine = engines.postgresql(url, 2)
+    elif (data / DATABASE_FILE).exists():
+        engine = engines.sqlite_readers((data / DATABASE_FILE).absolute(), 1)
+    else:
+        raise Unavailable(f"There is no {DATABASE_FILE} in {data}.")
+    # Both engines are the reading one.
+    opened = Database(engine, engine, threads=1)
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def _on_postgresql(url: str, *, connections: int) -> Database:

@@ -41,6 +41,8 @@ class FactFilter:
     until: datetime | None = None
     before_seq: int | None = None
     after_seq: int | None = None
+    subjects: tuple[str, ...] = ()
+    address: str | None = None
 
 
 def append(
@@ -147,6 +149,11 @@ def _conditions(wanted: FactFilter) -> Iterable[ColumnElement[bool]]:
         yield or_(*(_kind(kind) for kind in wanted.kinds))
     if wanted.actors:
         yield journal.c.actor.in_(wanted.actors)
+    if wanted.subjects:
+        yield journal.c.subject_id.in_(wanted.subjects)
+    if wanted.address is not None:
+        known = (journal_private.c.name == "address") & (journal_private.c.value == wanted.address)
+        yield journal.c.seq.in_(select(journal_private.c.seq).where(known))
     if wanted.since is not None:
         yield journal.c.at >= wanted.since
     if wanted.until is not None:

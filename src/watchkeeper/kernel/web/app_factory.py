@@ -22,6 +22,7 @@ from watchkeeper.kernel.web.csrf import Csrf
 from watchkeeper.kernel.web.headers import HostGuard, SecurityHeaders, TrustedProxies
 from watchkeeper.kernel.web.limits import RequestLimits
 from watchkeeper.kernel.web.openapi import describe_api, route_templates
+from watchkeeper.kernel.web.origin import RequestOrigin
 from watchkeeper.kernel.web.pages import NavItem, Pages
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.web.problems import CatchUnexpected, add_problem_handlers
@@ -98,6 +99,7 @@ def _add_what_every_app_has(parts: Parts) -> None:
 def _add_middleware(app: FastAPI, parts: Parts, body_limits: Mapping[str, int | None]) -> None:
     settings, web = parts[ServerSettings], parts[WebSettings]
     # Added from the inside out.
+    app.add_middleware(RequestOrigin)
     app.add_middleware(CatchUnexpected)
     app.add_middleware(RequestLimits, limit=web.max_body_bytes, overrides=body_limits)
     app.add_middleware(HostGuard, base_url=settings.base_url, allowed=web.host_names())

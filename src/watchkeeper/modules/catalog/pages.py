@@ -1,8 +1,6 @@
 """Pages of the catalog: the list, its CSV, and what is said of one service."""
 
 # Annotations are kept as objects for FastAPI.
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from starlette.responses import Response
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.access import Actor
+from watchkeeper.kernel.web.csv_table import csv_response, csv_text
 from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog import store
@@ -93,8 +92,7 @@ async def services_csv(who: Viewer, db: Db, wanted: Filter) -> Response:
     """The list as CSV."""
     found = await db.ask(store.all_services)
     text = csv_of(one for one in found if wanted.fits(one))
-    headers = {"Content-Disposition": 'attachment; filename="services.csv"', "Cache-Control": "no-store"}
-    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
+    return csv_response("services.csv", text)
 
 
 @router.get("/services/{name:path}/about")
@@ -139,21 +137,13 @@ async def about_page(
 
 
 def csv_of(services: Iterable[Service]) -> str:
-    """One row a service; no cell starts a formula when a spreadsheet opens it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["name", "title", "owner", "tier", "repository", "environments", "depends on", "described by", "last seen"]
-    )
-    for one in services:
-        about = one.about
-        row: list[Any] = [one.name, about.title, about.owner, about.tier, about.repository]
-        row += ["; ".join(one.environments), "; ".join(about.dependencies), one.managed_by]
-        row.append(rfc3339(one.last_seen) if one.last_seen else None)
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue()
+    """One row a service."""
+    header = ["name", "title", "owner", "tier", "repository", "environments", "depends on", "described by", "last seen"]
+    return csv_text(header, (_row(one) for one in services))
 
 
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+def _row(one: Service) -> list[Any]:
+    about = one.about
+    row: list[Any] = [one.name, about.title, about.owner, about.tier, about.repository]
+    row += ["; ".join(one.environments), "; ".join(about.dependencies), one.managed_by]
+    return [*row, rfc3339(one.last_seen) if one.last_seen else None]

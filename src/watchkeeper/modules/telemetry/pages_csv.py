@@ -1,15 +1,14 @@
 """Tables of telemetry's pages as CSV."""
 
 # Annotations are kept as objects for FastAPI.
-import csv
-import io
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from starlette.responses import Response
 
 from watchkeeper.kernel.web.access import Actor, requires
+from watchkeeper.kernel.web.csv_table import csv_response, csv_text
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.telemetry import query_red
 from watchkeeper.modules.telemetry.answers import RouteRed
@@ -32,22 +31,16 @@ async def routes_csv(
 ) -> Response:
     """Every route of a service, failing ones first."""
     found = await store.run(lambda t: query_red.routes(t, service, span, environment=environment or None))
-    headers = {"Content-Disposition": 'attachment; filename="routes.csv"', "Cache-Control": "no-store"}
-    return Response(csv_of(found), headers=headers, media_type="text/csv; charset=utf-8")
+    return csv_response("routes.csv", csv_of(found))
 
 
 def csv_of(routes: Iterable[RouteRed]) -> str:
-    """One row a route; no cell starts a formula when a spreadsheet opens it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for one in routes:
-        red = one.red
-        numbers = [red.requests, round(one.rate, 4), red.errors, red.client_errors]
-        percentiles = [ms(red.quantile(share)) for share in (0.5, 0.95, 0.99)]
-        writer.writerow([_cell(one.method), _cell(one.route), *numbers, *percentiles, ms(red.duration_sum)])
-    return text.getvalue()
+    """One row a route."""
+    return csv_text(_COLUMNS, (_row(one) for one in routes))
 
 
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+def _row(one: RouteRed) -> list[Any]:
+    red = one.red
+    numbers = [red.requests, round(one.rate, 4), red.errors, red.client_errors]
+    percentiles = [ms(red.quantile(share)) for share in (0.5, 0.95, 0.99)]
+    return [one.method, one.route, *numbers, *percentiles, ms(red.duration_sum)]

@@ -1,4 +1,4 @@
-"""The journal is sealed: a hash chain over its rows, and private values beside it."""
+"""The journal is sealed: a hash chain over its rows, private values beside it, and checkpoints that leave."""
 
 from __future__ import annotations
 
@@ -32,9 +32,32 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("salt", sa.String(64), nullable=False),
     )
+    _checkpoints()
     _seal_what_there_is()
     # An earlier version, should one still run, fails from here on instead of leaving rows that nothing seals.
     op.create_index(op.f("uq_journal_prev_hash"), "journal", ["prev_hash"], unique=True)
+
+
+def _checkpoints() -> None:
+    op.create_table(
+        "audit_deliveries",
+        sa.Column("sink", sa.String(20), nullable=False),
+        sa.Column("seq", sa.BigInteger()),
+        sa.Column("delivered_at", UtcDateTime()),
+        sa.Column("failing_since", UtcDateTime()),
+        sa.Column("error", sa.String(200)),
+        sa.PrimaryKeyConstraint("sink", name=op.f("pk_audit_deliveries")),
+    )
+    op.create_table(
+        "audit_witnessed",
+        sa.Column("journal", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(16), nullable=False),
+        sa.Column("public_key", sa.String(64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("checkpoint", sa.Text(), nullable=False),
+        sa.Column("received_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("journal", "key", name=op.f("pk_audit_witnessed")),
+    )
 
 
 def _seal_what_there_is() -> None:
@@ -76,7 +99,8 @@ _ALL = (*FIELDS, "prev_hash", "hash")
 
 
 def downgrade() -> None:
-    op.drop_table("journal_private")
+    for table in ("audit_witnessed", "audit_deliveries", "journal_private"):
+        op.drop_table(table)
     op.drop_index(op.f("uq_journal_prev_hash"), "journal")
     for column in ("commitments", "prev_hash", "hash"):
         op.drop_column("journal", column)
