@@ -60,7 +60,7 @@ async def timeline(
 ) -> Response:
     """What happened, newest first."""
     # One snapshot: what the page shows and what the stream brings meet without a gap and without a repetition.
-    newest, page, choices = await db.ask(
+    newest, page, offered = await db.ask(
         lambda session: (_newest(session), read_page(session, wanted, _ON_A_PAGE, cursor), choices(session, wanted))
     )
     live = not until and cursor is None
@@ -76,7 +76,7 @@ async def timeline(
         head=newest,
         live=live,
         ranges=RANGES,
-        **choices,
+        **offered,
     )
 
 
