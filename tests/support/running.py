@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,14 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data: Path) -> Iterator[RunningServer]:
-    """`watchkeeper up` on an empty directory and a free port, until the block ends."""
+def running_server(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
+    """`watchkeeper up` on an empty directory and a free port, until the block ends; `settings` by their variables."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHKEEPER_", "OTEL_"))}
     log = data.parent / f"{data.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "watchkeeper", "up", "--port", "0", "--data", str(data)],
-            env=environ,
+            env={**environ, **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -18,8 +18,8 @@ from watchkeeper.kernel.web.wire import page_router
 VIEW_SETTINGS = Permission("app.view_settings", Scope.ADMIN)
 router = page_router()
 NAV = (NavItem("Settings", "/settings", "settings", order=900, permission=VIEW_SETTINGS),)
-# May hold a password.
-_HIDDEN = ("database_url",)
+# May hold a password, or says where one is.
+_HIDDEN = ("database_url", "oidc_client_secret_file")
 
 
 @dataclass(frozen=True)

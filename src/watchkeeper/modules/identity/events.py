@@ -140,11 +140,45 @@ class SetupLinkMade(Event):
         return "Made a one-time set-up link, because nobody has an account yet."
 
 
-_METHODS = {"password": "password", "setup": "set-up link", "link": "one-time link"}
+@dataclass(frozen=True, kw_only=True)
+class ExternalAccountLinked(Event):
+    """`issuer` is a mark of the provider; which account there it is stays out of the journal."""
+
+    kind: ClassVar[str] = "identity.external_account_linked"
+    person: str
+    issuer: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "An account at an OpenID provider was linked: from now on it signs this person in."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalAccountUnlinked(Event):
+    kind: ClassVar[str] = "identity.external_account_unlinked"
+    person: str
+    issuer: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "An account at an OpenID provider was unlinked: it no longer signs this person in."
+
+
+_METHODS = {"password": "password", "setup": "set-up link", "link": "one-time link", "oidc": "OpenID provider"}
 _REASONS = {
     "wrong_password": "the password was wrong",
     "paused": "too many attempts",
     "by_person": "its owner ended it",
     "password_changed": "the password was changed",
     "replaced": "the same browser signed in again",
+    "email_unproven": "the provider does not vouch for the e-mail",
+    "other_subject": "another account of the provider is linked to the person",
+    "unknown_person": "the provider knows them, but nobody here does",
+    "disabled": "the account is disabled",
 }
