@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import require_utc, rfc3339
@@ -63,7 +63,8 @@ def append(
     """
     data = _canonical(event)
     origin = current_origin()
-    held = session.execute(select(journal_head).where(journal_head.c.id == 1).with_for_update()).one()
+    connection = session.connection()
+    held = connection.execute(_LOCK_HEAD).one()
     seq: int = held.seq + 1
     subject = event.subject()
     row = {
@@ -81,9 +82,17 @@ def append(
         "commitments": _commit(session, seq, origin.private() | dict(private or {})),
     }
     sealed = row_hash(held.hash, row)
-    session.execute(insert(journal).values(row | {"at": require_utc(at), "prev_hash": held.hash, "hash": sealed}))
-    session.execute(update(journal_head).where(journal_head.c.id == 1).values(seq=seq, hash=sealed))
+    connection.execute(_ADD, row | {"at": require_utc(at), "prev_hash": held.hash, "hash": sealed})
+    connection.execute(_MOVE_HEAD, {"new_seq": seq, "new_hash": sealed})
     return seq
+
+
+# Made once: every change of state passes here, under a lock that the others wait for.
+_LOCK_HEAD = select(journal_head.c.seq, journal_head.c.hash).where(journal_head.c.id == 1).with_for_update()
+_ADD = insert(journal)
+_MOVE_HEAD = (
+    update(journal_head).where(journal_head.c.id == 1).values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
 
 
 def private_values(session: Session, seqs: Iterable[int]) -> dict[int, dict[str, str]]:
