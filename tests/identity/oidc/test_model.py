@@ -99,6 +99,17 @@ def test_an_e_mail_counts_only_when_the_provider_says_that_it_is_verified(more: 
     assert 1 <= len(account.name) <= 100
 
 
+@pytest.mark.parametrize("email", ["stra\u00dfe@example.org", "\uff41lice@example.org", "\u212aim@example.org"])
+def test_an_e_mail_that_only_looks_like_somebodys_is_nobodys(email: str) -> None:
+    assert account_of(CLAIMS | {"email": email, "email_verified": True}).email is None
+
+
+def test_an_e_mail_with_letters_of_its_own_counts_as_it_is() -> None:
+    assert (
+        account_of(CLAIMS | {"email": "zo\u00eb@example.org", "email_verified": True}).email == "zo\u00eb@example.org"
+    )
+
+
 @given(_JSON, _JSON)
 def test_a_document_of_any_shape_is_refused_in_words_or_names_safe_places(issuer: Any, endpoint: Any) -> None:
     for document in ({"issuer": issuer}, DOCUMENT | {"token_endpoint": endpoint}, DOCUMENT | {"jwks_uri": endpoint}):

@@ -156,7 +156,7 @@ class OidcClient:
             now = self._clock.monotonic()
             if now < held.until:
                 if held.failure is not None:
-                    raise held.failure
+                    raise held.failure.with_traceback(None)
                 if held.value is not None:
                     return held.value
             try:

@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry, extract_compact
 
-from watchkeeper.modules.identity.model import LONGEST_EMAIL, LONGEST_NAME, Role, clean_name, is_email
+from watchkeeper.modules.identity.model import LONGEST_NAME, Role, clean_name, is_email, normalise_email
 from watchkeeper.modules.identity.oidc_errors import ProviderAnswerRefused, SigningKeyUnknown
 
 # Signatures by a key pair only: with HMAC the client's secret, or a public key taken for one, would do to sign.
@@ -239,16 +239,23 @@ def _number(value: object) -> float | None:
 
 def account_of(claims: Mapping[str, Any], *, role_claim: str | None = None) -> ExternalAccount:
     """Who signed in, from claims that fit."""
-    email = claims.get("email")
-    # Only the JSON value true: some providers send the text "false".
-    proven = isinstance(email, str) and claims.get("email_verified") is True and is_email(email)
     return ExternalAccount(
         issuer=str(claims["iss"]),
         subject=str(claims["sub"]),
-        email=email[:LONGEST_EMAIL] if proven and isinstance(email, str) else None,
+        email=_proven_email(claims),
         name=_name(claims),
         groups=_groups(claims.get(role_claim)) if role_claim else frozenset(),
     )
+
+
+def _proven_email(claims: Mapping[str, Any]) -> str | None:
+    email = claims.get("email")
+    # Only the JSON value true: some providers send the text "false".
+    if not isinstance(email, str) or claims.get("email_verified") is not True or not is_email(email):
+        return None
+    # Two different mailboxes can be one by the rules that forgive spelling, such as ß and ss: that must not be a way
+    # into somebody else's account.
+    return email if email.isascii() or email == normalise_email(email) else None
 
 
 def _name(claims: Mapping[str, Any]) -> str:
