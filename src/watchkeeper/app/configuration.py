@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.audit.settings import AuditSettings
+from watchkeeper.app.backup.settings import BackupSettings
 from watchkeeper.kernel.mail import MailSettings
 from watchkeeper.kernel.outbound import OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource
@@ -21,6 +22,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     IdentitySettings,
     TelemetrySettings,
     AuditSettings,
+    BackupSettings,
     MailSettings,
     OutboundSettings,
 )
@@ -35,11 +37,21 @@ class Configuration:
     identity: IdentitySettings
     telemetry: TelemetrySettings
     audit: AuditSettings
+    backup: BackupSettings
     mail: MailSettings
     outbound: OutboundSettings
 
     def groups(self) -> tuple[SettingsGroup, ...]:
-        return (self.server, self.web, self.identity, self.telemetry, self.audit, self.mail, self.outbound)
+        return (
+            self.server,
+            self.web,
+            self.identity,
+            self.telemetry,
+            self.audit,
+            self.backup,
+            self.mail,
+            self.outbound,
+        )
 
 
 def load_configuration(environ: Mapping[str, str], file: Path | None = None, **options: Any) -> Configuration:
@@ -51,6 +63,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         identity=source.load(IdentitySettings),
         telemetry=source.load(TelemetrySettings),
         audit=source.load(AuditSettings),
+        backup=source.load(BackupSettings),
         mail=source.load(MailSettings),
         outbound=source.load(OutboundSettings),
     )

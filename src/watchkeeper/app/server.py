@@ -16,6 +16,10 @@ from watchkeeper.app import migrations, tables
 from watchkeeper.app import pages as app_pages
 from watchkeeper.app.audit import wiring as audit_wiring
 from watchkeeper.app.audit.sealer import Sealer
+from watchkeeper.app.backup import wiring as backup_wiring
+from watchkeeper.app.backup.service import Backups
+from watchkeeper.app.backup.source import Where
+from watchkeeper.app.backup.wiring import BackupParts
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.app.ops import api as ops_api
 from watchkeeper.app.timeline import routes as timeline_routes
@@ -144,6 +148,7 @@ def _parts(
     server = configuration.server
     telemetry = telemetry_wiring.telemetry_parts(store, db)
     audit = audit_wiring.audit_parts(db, clock, configuration)
+    backup = _backup(configuration, db, clock, store, key)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -153,7 +158,7 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners((store, audit[Sealer])),
+        Banners: Banners((store, audit[Sealer], backup.watch)),
         Tail: Tail(db),
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
@@ -161,8 +166,23 @@ def _parts(
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
         **audit,
+        BackupParts: backup,
+        Backups: backup.backups,
     }
     return Parts(parts)
+
+
+def _backup(
+    configuration: Configuration,
+    db: Database,
+    clock: Clock,
+    store: telemetry_wiring.TelemetryStore,
+    key: InstallationKey,
+) -> BackupParts:
+    server = configuration.server
+    where = Where(server.data, server.database_url, store.folder.root, configuration.audit.folder(server.data))
+    inside = server.key_file is None and db.dialect == "postgresql"
+    return BackupParts.open(db, clock, configuration.backup, where, key, key_in_database=inside)
 
 
 def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock, background: bool) -> FastAPI:
@@ -176,6 +196,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             timeline_routes.pages,
             ops_api.router,
             *audit_wiring.ROUTERS,
+            *backup_wiring.ROUTERS,
             app_pages.router,
         ),
         mounts=store.apps(),
@@ -185,6 +206,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *telemetry_wiring.NAV,
             *timeline_routes.NAV,
             *audit_wiring.NAV,
+            *backup_wiring.NAV,
             *app_pages.NAV,
         ),
         templates={
@@ -220,7 +242,8 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         if parts[ServerSettings].self_telemetry:
             own.start()
         try:
-            yield
+            async with parts[BackupParts].running():
+                yield
         finally:
             own.stop()
             worker.stop()
