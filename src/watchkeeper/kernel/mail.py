@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import smtplib
-import ssl
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from email.utils import make_msgid
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.settings import SettingsGroup
+
+if TYPE_CHECKING:
+    import smtplib
+    from email.message import EmailMessage
 
 _SECONDS = 15.0
 
@@ -68,6 +68,8 @@ class Mailer:
 
     def send(self, mail: Mail) -> None:
         """Hand it to the server; blocks up to 15 s a step. Raises MailRefused without settings, else MailFailed."""
+        import smtplib  # here and below: a server that sends nothing starts without it
+
         if self.settings.host is None:
             raise MailRefused("WATCHKEEPER_MAIL_HOST names no SMTP server.")
         try:
@@ -80,6 +82,9 @@ class Mailer:
             raise MailFailed(f"the SMTP server could not be used: {type(error).__name__}") from None
 
     def _message(self, mail: Mail) -> EmailMessage:
+        from email.message import EmailMessage
+        from email.utils import make_msgid
+
         message = EmailMessage()
         # EmailMessage refuses line ends in headers, so that no text can add a header.
         message["From"], message["To"], message["Subject"] = self.settings.sender, mail.to, mail.subject
@@ -89,6 +94,9 @@ class Mailer:
         return message
 
     def _connect(self, host: str) -> smtplib.SMTP:
+        import smtplib
+        import ssl
+
         held = self.settings
         if held.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(

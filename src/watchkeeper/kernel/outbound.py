@@ -10,18 +10,20 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import httpx
 from pydantic import Field, field_validator
 
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.settings import SettingsGroup
 
+if TYPE_CHECKING:
+    import httpx
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LARGEST_ANSWER = 64 * 1024
-_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_SECONDS, _CONNECT_SECONDS = 10.0, 5.0
 
 
 class OutboundSettings(SettingsGroup):
@@ -79,6 +81,8 @@ class Outbound:
 
     def require(self, url: str) -> httpx.URL:
         """The URL, when it is one that may be asked. Raises DestinationRefused; the name is not resolved yet."""
+        import httpx  # here and below: a server that sends nothing starts without it
+
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, TypeError, ValueError):
@@ -97,13 +101,17 @@ class Outbound:
 
         Raises DestinationRefused for a place that is not allowed, DeliveryFailed for anything but a 2xx answer.
         """
+        import httpx
+
         parsed = self.require(url)
         address = self._resolve(parsed)
         port = f":{parsed.port}" if parsed.port else ""
         host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
         try:
             with (
-                httpx.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False) as client,
+                httpx.Client(
+                    timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS), trust_env=False, follow_redirects=False
+                ) as client,
                 client.stream(
                     "POST",
                     parsed.copy_with(host=str(address)),

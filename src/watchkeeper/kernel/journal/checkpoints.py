@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -41,7 +40,7 @@ class SigningKey:
         """The key in a file of 64 hexadecimal digits, made with mode 0600 on first use. Raises ValueError."""
         if not file.exists():
             made = Ed25519PrivateKey.generate()
-            raw = made.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+            raw = made.private_bytes_raw()
             beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
                 handle.write(raw.hex())
@@ -52,7 +51,7 @@ class SigningKey:
 
     @property
     def public(self) -> bytes:
-        return self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return self.private.public_key().public_bytes_raw()
 
     @property
     def id(self) -> str:
