@@ -104,6 +104,7 @@ class Outbound:
         import httpx
 
         parsed = self.require(url)
+        patience = httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
         address = self._resolve(parsed)
         port = f":{parsed.port}" if parsed.port else ""
         host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
