@@ -110,9 +110,7 @@ class Outbound:
         host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
         try:
             with (
-                httpx.Client(
-                    timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS), trust_env=False, follow_redirects=False
-                ) as client,
+                httpx.Client(timeout=patience, trust_env=False, follow_redirects=False) as client,
                 client.stream(
                     "POST",
                     parsed.copy_with(host=str(address)),
