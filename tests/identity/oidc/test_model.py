@@ -21,14 +21,13 @@ from watchkeeper.modules.identity.oidc_model import (
     account_of,
     is_safe_url,
     parse_domains,
-    parse_keys,
     parse_provider,
     parse_roles,
     require_fitting,
     require_issuer,
     role_of,
-    verified_claims,
 )
+from watchkeeper.modules.identity.oidc_signature import parse_keys, verified_claims
 from watchkeeper.modules.identity.settings import IdentitySettings
 
 ISSUER = "https://id.example.com/realms/main"

@@ -11,18 +11,13 @@ import base64
 import json
 import os
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx
 import structlog
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from joserfc.jwk import Key
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.errors import Refusal
@@ -40,12 +35,16 @@ from watchkeeper.modules.identity.oidc_model import (
     account_of,
     discovery_url,
     is_this_machine,
-    parse_keys,
     parse_provider,
     require_fitting,
-    verified_claims,
 )
 from watchkeeper.modules.identity.settings import IdentitySettings
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+    from joserfc.jwk import Key
 
 DEADLINE_SECONDS = 10.0
 LARGEST_ANSWER = 256 * 1024
@@ -101,6 +100,10 @@ class OidcClient:
 
     async def authorization_url(self, begun: Begun, state: str) -> str:
         """Where the browser goes to sign in. Raises ProviderUnavailable or ProviderAnswerRefused."""
+        # Here and below: a console without a provider starts without the libraries that talk to one.
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
         provider = await self.provider()
         return str(
             prepare_grant_uri(
@@ -169,6 +172,8 @@ class OidcClient:
             return fetched
 
     async def _verified(self, provider: Provider, id_token: str) -> dict[str, Any]:
+        from watchkeeper.modules.identity.oidc_signature import parse_keys, verified_claims
+
         async def fetch() -> tuple[Key, ...]:
             return parse_keys(await self._get(provider.jwks_uri))
 
@@ -236,6 +241,8 @@ class OidcClient:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any]]:
+        import httpx
+
         # As they are: a compressed answer could be a thousand times larger than it looks.
         plain = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         try:
@@ -253,6 +260,8 @@ class OidcClient:
         return response.status_code, _object(body, response.status_code)
 
     def _http(self, url: str) -> httpx.AsyncClient:
+        import httpx
+
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         here = is_this_machine(urlsplit(url).hostname or "")
