@@ -37,6 +37,7 @@ _LENGTH, _FOOTER = struct.Struct(">I"), struct.Struct(">Q8s")
 _DIGEST = 32
 _LARGEST_HEADER = 64 * 1024
 _LARGEST_MANIFEST = 256 * 1024 * 1024
+_LARGEST_CHUNK = 16 * 1024 * 1024
 _READ_AT_ONCE = 8 * 1024 * 1024
 _PURPOSE = b"watchkeeper-backup/1"
 
@@ -226,11 +227,25 @@ def read_header(blob: Blob) -> Header:
     digest = hashlib.sha256(start + rest[:length]).digest()
     if digest != rest[length:]:
         raise BackupDamaged("header", "it was changed")
-    fields = json.loads(rest[:length])
+    fields = _header_fields(rest[:length])
     if fields["format"] != FORMAT:
         raise FormatUnknown(f"The backup has format {fields['format']}; this version reads {FORMAT}.")
     lock = checked(fields["lock"])
-    return Header(lock, bytes.fromhex(fields["wrapped"]), fields["chunk"], digest, len(start) + len(rest))
+    return Header(lock, fields["wrapped"], fields["chunk"], digest, len(start) + len(rest))
+
+
+def _header_fields(text: bytes) -> dict[str, Any]:
+    """Anybody can write a header, so nothing in it is believed before a chunk was opened by it."""
+    try:
+        held = json.loads(text)
+        fields = {"format": int(held["format"]), "lock": held["lock"], "chunk": held["chunk"]}
+        fields["wrapped"] = bytes.fromhex(held["wrapped"])
+        fine = type(held["chunk"]) is int and 1 <= held["chunk"] <= _LARGEST_CHUNK
+    except (ValueError, TypeError, KeyError, RecursionError):
+        fine = False
+    if not fine:
+        raise BackupDamaged("header", "it makes no sense")
+    return fields
 
 
 class _Seal:

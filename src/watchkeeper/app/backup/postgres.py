@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import errors, sql
@@ -22,6 +25,7 @@ from watchkeeper.app.backup.errors import StateUnreadable, ToolMissing
 from watchkeeper.kernel.db import engines
 
 _BLOCK = 1024 * 1024
+_OWNER = "watchkeeper"
 _INSTALLED = Path("/usr/lib/postgresql")
 _DIGITS = re.compile(r"(\d+)(?:\.\d+)?")
 
@@ -48,17 +52,24 @@ class Tools:
             raise ToolMissing(f"{programs[0]} is of version {best.major}, the server of {least}: install the newer.")
         return best
 
-    def run(self, program: str, *arguments: str, url: str | None = None, stdin: int | None = None) -> None:
-        """Run it to its end. Raises StateUnreadable with the last line of what it said."""
-        done = subprocess.run(  # noqa: S603 (a program that was found, and no shell)
-            [self.folder / program, *arguments],
-            env=environment_of(url) if url else _plain_environment(),
-            stdin=stdin,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise StateUnreadable(f"{program} failed: {_last_line(done.stderr)}.")
+    def run(self, program: str, *arguments: str, url: str | None = None, user: pwd.struct_passwd | None = None) -> None:
+        """Run it to its end, as `user` if given. Raises StateUnreadable with the last line of what it said."""
+        identity: dict[str, Any] = {"cwd": "/"}
+        if user is not None:
+            identity |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run(  # noqa: S603 (a program that was found, and no shell)
+                [self.folder / program, *arguments],
+                env=environment_of(url) if url else _plain_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                check=False,
+                **identity,
+            )
+            said.seek(0)
+            if done.returncode != 0:
+                raise StateUnreadable(f"{program} failed: {_last_line(said.read())}.")
 
 
 def environment_of(url: str) -> dict[str, str]:
@@ -111,7 +122,7 @@ def load(file: Path, url: str) -> None:
     tools = Tools.find("pg_restore", least=major)
     options = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"]
     database = psycopg.conninfo.conninfo_to_dict(plain_url(url)).get("dbname") or "postgres"
-    tools.run("pg_restore", *options, f"--dbname={database}", str(file), url=url)
+    tools.run("pg_restore", *options, f"--dbname={database}", str(file.absolute()), url=url)
 
 
 def is_empty(url: str) -> bool:
@@ -155,22 +166,34 @@ def temporary_database(url: str | None) -> Iterator[str]:
 
 @contextmanager
 def _temporary_server() -> Iterator[str]:
-    """A server for this process alone, reached by a socket in a folder that only this user may enter."""
-    if os.geteuid() == 0:
-        raise ToolMissing("A drill needs a role that may CREATE DATABASE: root can't start a PostgreSQL of its own.")
+    """A server for this process alone, reached by a socket in a folder that only its user may enter."""
     tools = Tools.find("initdb", "pg_ctl", "postgres")
+    user = _unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="wk-drill-"))
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
     data = str(folder / "data")
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
     try:
-        tools.run("initdb", "-D", data, "--auth=trust", "--username=watchkeeper", "--no-sync", "-E", "UTF8")
-        tools.run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        names = ["--auth=trust", f"--username={_OWNER}", "--encoding=UTF8"]
+        tools.run("initdb", "-D", data, "--no-sync", *names, user=user)
+        tools.run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start", user=user)
         try:
-            yield f"postgresql://watchkeeper@/postgres?host={folder}"
+            yield f"postgresql://{_OWNER}@/postgres?host={folder}"
         finally:
-            tools.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+            tools.run("pg_ctl", "-D", data, "-m", "immediate", "stop", user=user)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    """Who runs it where this process is root's: PostgreSQL refuses to. Raises ToolMissing when there is nobody."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise ToolMissing("A drill needs a role that may CREATE DATABASE, or a user other than root to run a server as.")
 
 
 def _execute(url: str, statement: sql.Composed) -> None:

@@ -142,7 +142,7 @@ def _content(container: Container, number: int, part: PartInfo) -> Iterator[byte
 
 
 def _write(path: Path, blocks: Iterable[bytes], progress: Progress) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(path.parent)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for block in blocks:
@@ -153,6 +153,13 @@ def _write(path: Path, blocks: Iterable[bytes], progress: Progress) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise StateUnreadable(f"{path.name} can't be written: {reason}. Nothing was restored.") from None
+
+
+def _make_private(folder: Path) -> None:
+    """`mkdir(parents=True)` would leave those in between to the umask."""
+    if not folder.exists():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _furnish(staging: Path, about: About, key: InstallationKey | None) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".wkbackup"
 _NAME = re.compile(r"watchkeeper-(\d{8}T\d{6}Z)-[0-9a-z]{8}\.wkbackup")
-_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,62})(?:/(.*))?")
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{2,62})(?:/(.*))?")
+_S3_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 # Ten thousand parts of this size are 160 GB; four of them on their way at once bound the memory.
 _S3_PART = 16 * 1024 * 1024
 _S3_AT_ONCE = 4
@@ -235,9 +236,7 @@ class Bucket:
         except Refusal:
             raise
         except (BaseError, OSError, ValueError) as error:
-            # Their text quotes whole requests, which may hold a key's id.
-            reason = type(error).__name__
-            raise TargetUnusable(f"The bucket {self.bucket} can't be used: {reason}.") from error
+            raise TargetUnusable(f"The bucket {self.bucket} can't be used: {_s3_reason(error)}.") from None
 
 
 class _File:
@@ -262,6 +261,13 @@ class _Object:
 
     def read(self, start: int, length: int) -> bytes:
         return self.bucket.read(self.name, start, min(length, max(0, self.size - start)))
+
+
+def _s3_reason(error: Exception) -> str:
+    """A word for it: the text quotes whole requests and answers."""
+    if code := _S3_CODE.search(str(error)):
+        return code[1]
+    return "it can't be reached" if "sending request" in str(error) else type(error).__name__
 
 
 def sync_folder(folder: Path) -> None:
