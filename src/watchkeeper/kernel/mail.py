@@ -24,7 +24,12 @@ class MailSettings(SettingsGroup):
     section: ClassVar[str] = "mail"
 
     host: str | None = Field(None, description="Name of the SMTP server. Unset: no e-mail is sent.")
-    port: int = Field(587, ge=1, le=65535, description="Its port.")
+    port: int = Field(
+        587,
+        ge=1,
+        le=65535,
+        description="Its port: 587 for `starttls`, 465 for `tls`, often 25 on this machine.",
+    )
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
         description="`starttls`, `tls` from the first byte (port 465), or `none` (on this machine).",

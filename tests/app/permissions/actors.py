@@ -129,49 +129,38 @@ class Answered:
         return None
 
 
-async def knock(
-    app: Any, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes = b""
-) -> Answered:
-    """Send one request to the app itself; a stream is left after its beginning."""
-    started: dict[str, Any] = {}
-    found = bytearray()
-    enough = asyncio.Event()
-    sent = False
+class _Conversation:
+    """The two ends of one request: what the app asks for, and what it answers."""
 
-    async def receive() -> dict[str, Any]:
-        nonlocal sent
-        if sent:
-            await enough.wait()
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+        self.started: dict[str, Any] = {}
+        self.found = bytearray()
+        self.enough = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        if self._body is None:
+            await self.enough.wait()
             return {"type": "http.disconnect"}
-        sent = True
+        body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            started.update(message)
+            self.started.update(message)
             if message["status"] < 400:
-                enough.set()
+                self.enough.set()
         elif message["type"] == "http.response.body":
-            found.extend(message.get("body", b""))
+            self.found.extend(message.get("body", b""))
             if not message.get("more_body"):
-                enough.set()
+                self.enough.set()
 
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query,
-        "headers": [(b"host", b"127.0.0.1:8700"), (b"sec-fetch-site", b"same-origin"), *headers],
-        "client": ("203.0.113.7", 40_000),
-        "server": ("127.0.0.1", 8700),
-        "state": {},
-    }
-    task = asyncio.ensure_future(app(scope, receive, send))
-    waiting = asyncio.ensure_future(enough.wait())
+
+async def knock(app: Any, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Answered:
+    """Send one request to the app itself; a stream is left after its beginning."""
+    talk = _Conversation(body)
+    task = asyncio.ensure_future(app(_scope(method, path, headers), talk.receive, talk.send))
+    waiting = asyncio.ensure_future(talk.enough.wait())
     done, _ = await asyncio.wait({task, waiting}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
     if waiting in done and not task.done():
         # What was begun is let finish where it ends by itself: it may be a write.
@@ -179,7 +168,24 @@ async def knock(
     task.cancel()
     waiting.cancel()
     await asyncio.gather(task, waiting, return_exceptions=True)
-    if not started:
+    if not talk.started:
         raise AssertionError(f"{method} {path} was not answered: {task}")
-    text = {name.decode().lower(): value.decode() for name, value in started["headers"]}
-    return Answered(started["status"], text, bytes(found))
+    text = {name.decode().lower(): value.decode() for name, value in talk.started["headers"]}
+    return Answered(talk.started["status"], text, bytes(talk.found))
+
+
+def _scope(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:8700"), (b"sec-fetch-site", b"same-origin"), *headers],
+        "client": ("203.0.113.7", 40_000),
+        "server": ("127.0.0.1", 8700),
+        "state": {},
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,12 +13,11 @@ from watchkeeper.app.audit import pages as audit_pages
 from watchkeeper.app.audit.delivery import KIND, CheckpointDelivery
 from watchkeeper.app.audit.sealer import Sealer
 from watchkeeper.app.audit.settings import AuditSettings
-from watchkeeper.app.configuration import Configuration
 from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal.store import forget_private
-from watchkeeper.kernel.mail import Mailer
-from watchkeeper.kernel.outbound import Outbound
+from watchkeeper.kernel.mail import Mailer, MailSettings
+from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Handler, Recurring, Task, Transactional
 
@@ -25,13 +25,15 @@ ROUTERS = (api.router, audit_pages.pages)
 NAV = audit_pages.NAV
 
 
-def audit_parts(db: Database, clock: Clock, configuration: Configuration) -> dict[Any, Any]:
+def audit_parts(
+    db: Database, clock: Clock, data: Path, audit: AuditSettings, mail: MailSettings, outbound: OutboundSettings
+) -> dict[Any, Any]:
     """The sealer, and what leaves the machine."""
     return {
-        AuditSettings: configuration.audit,
-        Sealer: Sealer(db, clock, configuration.audit, configuration.server.data),
-        Outbound: Outbound.of(configuration.outbound),
-        Mailer: Mailer(configuration.mail),
+        AuditSettings: audit,
+        Sealer: Sealer(db, clock, audit, data),
+        Outbound: Outbound.of(outbound),
+        Mailer: Mailer(mail),
     }
 
 

@@ -119,4 +119,6 @@ def _take_over_uvicorn() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []
+        logger.setLevel(logging.NOTSET)
+        logger.disabled = False
         logger.propagate = name != "uvicorn.access"  # requests are spans and metrics; a line each is noise
