@@ -1,10 +1,10 @@
-"""SQLite under 2,000 simulated power cuts: what was acknowledged, whether the file is sound, whether the journal verifies.
+"""SQLite under 2,000 simulated power cuts: is what was acknowledged there, the file sound, the journal whole?
 
 `python -m bench.power_cuts [--cuts 2000] [--workloads 20]`
 
-Transactions of three writers run through Watchkeeper's own code while every write, truncation and sync that SQLite asks of
-the disk is recorded. A cut keeps what was synced, and of the rest nothing, all, some writes, or torn sectors of 512 bytes.
-The same with `synchronous=NORMAL` shows that the measurement can fail.
+Transactions of three writers run through Watchkeeper's own code while every write, truncation and sync that SQLite asks
+of the disk is recorded. A cut keeps what was synced, and of the rest nothing, all, some writes, or torn sectors of 512
+bytes. The same with `synchronous=NORMAL` shows that the measurement can fail.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def run(synchronous: Synchronous, count: int, workloads: int, seed: int) -> list
     damaged = [one.damage for one in found if one.damage]
     print(
         f"  synchronous={synchronous}: {len(found)} cuts at points of {steps} steps with {syncs} syncs: "
-        f"{losing} lost acknowledged rows (most in one: {max(one.lost for one in found)}), {len(damaged)} damaged or with "
-        f"a broken chain; {time.monotonic() - started:.0f} s"
+        f"{losing} lost acknowledged rows (most in one: {max(one.lost for one in found)}), {len(damaged)} damaged or "
+        f"with a broken chain; {time.monotonic() - started:.0f} s"
     )
     for damage in damaged[:5]:
         print(f"    {damage}")

@@ -1,7 +1,7 @@
 """What SQLite asks of the disk, in order, and what a disk without power keeps of it.
 
-A VFS laid over SQLite's own hands every write, truncation, sync and deletion on and notes it. It sits in the library that
-Python's `sqlite3` uses, so that what is recorded is what Watchkeeper does, unchanged.
+A VFS laid over SQLite's own hands every write, truncation, sync and deletion on and notes it. It sits in the library
+that Python's `sqlite3` uses, so that what is recorded is what Watchkeeper does, unchanged.
 """
 
 from __future__ import annotations

@@ -81,6 +81,7 @@ class Flusher:
         every_seconds: float,
         most_routes: int,
         on_seen: SeenListener | None = None,
+        after_round: Callable[[], None] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -92,6 +93,7 @@ class Flusher:
         self._cap = RouteCap(most_routes)
         self._red_from_metrics = RedFromMetrics()
         self._on_seen = on_seen
+        self._after_round = after_round
         self._waiting: list[Segment] = log.leftovers()
         self._stopping = False
         self._wake = threading.Event()
@@ -135,6 +137,8 @@ class Flusher:
             self._wake.wait(self._every)
             self._wake.clear()
             self._try_flush()
+            if self._after_round is not None:
+                self._after_round()
 
     def _try_flush(self) -> None:
         try:
@@ -217,7 +221,7 @@ class Flusher:
         )
         at = self._clock.now()
         with self._db.begin() as session:
-            store.register(session, listed, segment=name, at=at)
+            store.register(session, listed, segment=name, place=self._folder.place_id, at=at)
             if self._on_seen is not None and seen:
                 self._on_seen(session, seen, at)
         for dataset, batch in batches.items():

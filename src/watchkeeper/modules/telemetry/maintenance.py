@@ -36,7 +36,7 @@ _READERS_GONE_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Maintenance:
-    """Runs on one replica at a time."""
+    """Runs on one replica of a place at a time, on the parts of that place."""
 
     db: Database
     clock: Clock
@@ -56,7 +56,7 @@ class Maintenance:
         done = 0
         for dataset in Dataset:
             with self.db.read() as session:
-                live = store.live(session, dataset, 0, 2**62)
+                live = store.live(session, dataset, 0, 2**62, place=self.folder.place_id)
             for parts in chosen(live, now):
                 self._merge(dataset, parts)
                 done += 1
@@ -65,14 +65,15 @@ class Maintenance:
     def apply_retention(self) -> int:
         """Retire parts that are older than promised, and the oldest raw ones when the disk share is used up."""
         now = to_unix_nano(self.clock.now())
+        place = self.folder.place_id
         with self.db.begin() as session:
             old = [
                 part_id
                 for dataset in Dataset
-                for part_id in store.older_than(session, dataset, now - self._kept(dataset))
+                for part_id in store.older_than(session, dataset, now - self._kept(dataset), place=place)
             ]
-            excess = store.total_bytes(session) - int(self.settings.max_disk_gb * 1_000_000_000)
-            for part in store.oldest_raw(session, 500) if excess > 0 else []:
+            excess = store.total_bytes(session, place=place) - int(self.settings.max_disk_gb * 1_000_000_000)
+            for part in store.oldest_raw(session, 500, place=place) if excess > 0 else []:
                 if excess <= 0:
                     break
                 old.append(part.id)
@@ -83,7 +84,7 @@ class Maintenance:
         """Delete the files of parts that were retired long enough ago for every query on them to have ended."""
         now = self.clock.now()
         with self.db.read() as session:
-            gone = store.retired_before(session, now - _READERS_GONE_AFTER)
+            gone = store.retired_before(session, now - _READERS_GONE_AFTER, place=self.folder.place_id)
         for _, path in gone:
             self.folder.remove(path)
         if gone:
@@ -126,7 +127,7 @@ class Maintenance:
             if store.retire(session, [part.id for part in parts], at=self.clock.now()) != len(parts):
                 # Somebody else took one of them meanwhile (retention, another replica): their rows must not come back.
                 raise Unavailable("The parts changed while they were merged.")
-            store.register(session, [merged], segment=name, at=self.clock.now())
+            store.register(session, [merged], segment=name, place=self.folder.place_id, at=self.clock.now())
 
 
 def chosen(live: Sequence[Part], now: int) -> list[list[Part]]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import orjson
 from arro3.core import Array, DataType, Table
 
 from watchkeeper.kernel.clock import from_unix_nano
+from watchkeeper.kernel.ids import is_id, new_id
 from watchkeeper.modules.telemetry.engine import Engine, file_list
 from watchkeeper.modules.telemetry.intake_log import sync_folder
 from watchkeeper.modules.telemetry.model import (
@@ -35,6 +37,7 @@ from watchkeeper.modules.telemetry.model import (
 )
 
 MOST_LISTED_SERVICES = 50
+PLACE_FILE = "place.id"
 UNREADABLE = ".unreadable"  # the ending of what was set aside
 _TYPES: dict[Kind, DataType] = {
     "text": DataType.string(),
@@ -51,6 +54,37 @@ class PartFolder:
     """The folder of all parts: `<dataset>/<date>/<hour>/<id>.parquet`, so that a part's hour is in its path."""
 
     root: Path
+
+    @cached_property
+    def place_id(self) -> str:
+        """What this folder is called in the list of parts: a random name that is kept in it, made on first use."""
+        file = self.root / PLACE_FILE
+        known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None
+        if known is None or not is_id(known, "plc"):
+            known = self._name_place(file, replace=known is not None)
+        return known
+
+    def _name_place(self, file: Path, *, replace: bool) -> str:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = file.with_name(new_id("plc"))
+        beside.write_text(beside.name, encoding="ascii")
+        try:
+            if not replace:
+                os.link(beside, file)
+                return beside.name
+        except FileExistsError:
+            # Another replica on the same folder was first.
+            return file.read_text(encoding="ascii").strip()
+        except OSError:
+            pass  # a file system without links
+        else:
+            beside.replace(file)
+            return beside.name
+        finally:
+            beside.unlink(missing_ok=True)
+        beside.write_text(beside.name, encoding="ascii")
+        beside.replace(file)
+        return file.read_text(encoding="ascii")
 
     def file(self, part: Part) -> Path:
         return self.root / part.path

@@ -55,7 +55,9 @@ class Telemetry:
         """
         for attempt in (1, 2, 3):
             with self._db.read() as session:
-                parts = store.live(session, dataset, span.since, span.until, service=service)
+                parts = store.live(
+                    session, dataset, span.since, span.until, service=service, place=self._folder.place_id
+                )
             if not parts:
                 return Rows(tuple(columns), [])
             conditions = ["time >= ?", "time < ?", *(["service = ?"] if service is not None else []), *where]
@@ -76,7 +78,7 @@ class Telemetry:
     def newest_time(self, dataset: Dataset) -> int | None:
         """Time of the newest stored row."""
         with self._db.read() as session:
-            return store.newest_time(session, dataset)
+            return store.newest_time(session, dataset, place=self._folder.place_id)
 
     def newest_first(
         self,

@@ -21,6 +21,8 @@ telemetry_parts = Table(
     Column("services", Json()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),
+    # Which folder has the file; only replicas that see this folder read, merge or delete the part.
+    Column("place", String(40)),
     Index("ix_telemetry_parts_dataset_retired_at_max_time", "dataset", "retired_at", "max_time"),
     Index("ix_telemetry_parts_segment", "segment"),
 )

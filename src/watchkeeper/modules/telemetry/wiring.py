@@ -24,6 +24,7 @@ from watchkeeper.modules.telemetry.intake_log import IntakeLog
 from watchkeeper.modules.telemetry.maintenance import Maintenance
 from watchkeeper.modules.telemetry.model import Dataset, Signal
 from watchkeeper.modules.telemetry.parts import PartFolder
+from watchkeeper.modules.telemetry.places import OtherPlaces, adopt
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.readiness import Sends
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
@@ -54,6 +55,7 @@ class TelemetryStore:
     folder: PartFolder
     decoder: Decoder
     maintenance: Maintenance
+    others: OtherPlaces
     settings: TelemetrySettings
     server: ServerSettings
 
@@ -71,6 +73,9 @@ class TelemetryStore:
         """Open the folders of the data directory; what an earlier run acknowledged and did not store is stored next."""
         home = server.data / "telemetry"
         folder = PartFolder(settings.directory or home / "parts")
+        with db.begin() as session:
+            adopt(session, folder)
+        others = OtherPlaces(db, clock, folder)
         engine = Engine(
             memory_mb=settings.query_memory_mb,
             threads=settings.query_threads,
@@ -94,10 +99,11 @@ class TelemetryStore:
             every_seconds=settings.flush_seconds,
             most_routes=settings.max_routes,
             on_seen=on_seen,
+            after_round=others.look_now_and_then,
         )
         maintenance = Maintenance(db.lane("telemetry"), clock, folder, engine, settings)
         intake = Intake(log, decoder, clock)
-        return cls(intake, log, flusher, engine, folder, decoder, maintenance, settings, server)
+        return cls(intake, log, flusher, engine, folder, decoder, maintenance, others, settings, server)
 
     def telemetry(self, db: Database) -> Telemetry:
         """The way to ask."""
@@ -132,7 +138,9 @@ class TelemetryStore:
         }
 
     def recurring(self) -> list[Recurring]:
-        return [Recurring("telemetry.maintenance", MAINTENANCE_EVERY, _Maintain(self.maintenance))]
+        # Each place is kept by those who see it.
+        name = f"telemetry.maintenance.{self.folder.place_id}"
+        return [Recurring(name, MAINTENANCE_EVERY, _Maintain(self.maintenance))]
 
     def banners(self, actor: Actor) -> list[Banner]:  # noqa: ARG002
         """Told to everybody: telemetry that is not taken in looks like a quiet night."""
@@ -140,7 +148,15 @@ class TelemetryStore:
             return [Banner("danger", "The disk is full: telemetry is refused until there is space again.", "/settings")]
         if self.flusher.backlog > 3:
             return [Banner("warning", "Telemetry arrives but can't be stored yet; it is kept in the intake log.")]
+        if self.others.count:
+            return [Banner("warning", not_visible(self.others.count))]
         return []
+
+
+def not_visible(others: int) -> str:
+    """What is told about replicas that keep telemetry in folders of their own."""
+    whose = "one other replica" if others == 1 else f"{others} other replicas"
+    return f"Telemetry of {whose} is not visible here; let them share WATCHKEEPER_TELEMETRY_DIRECTORY."
 
 
 def telemetry_parts(store: TelemetryStore, db: Database) -> dict[Any, Any]:
