@@ -147,7 +147,9 @@ def _parts(
 ) -> Parts:
     server = configuration.server
     telemetry = telemetry_wiring.telemetry_parts(store, db)
-    audit = audit_wiring.audit_parts(db, clock, configuration)
+    audit = audit_wiring.audit_parts(
+        db, clock, server.data, configuration.audit, configuration.mail, configuration.outbound
+    )
     backup = _backup(configuration, db, clock, store, key)
     parts: dict[Any, Any] = {
         Configuration: configuration,
