@@ -76,7 +76,7 @@ def backup(
                 time.sleep(_POLL_SECONDS)
                 state = result_of(client.get(f"/api/v1/backups/{state['id']}"))
         if state["state"] == "failed":
-            raise CommandRefused(f"The backup failed: {state['reason']}. Nothing was kept of it.")
+            raise CommandRefused(f"The backup failed: {state['reason'].rstrip('.')}. Nothing was kept of it.")
         if as_json:
             print_json(state)
             return
@@ -174,7 +174,7 @@ def _show(restored: Restored, as_json: bool) -> None:
     else:
         out.print("The journal verifies.", markup=False)
     if about.missing:
-        err.print(f"{about.missing} files of telemetry were missing when it was made.", markup=False)
+        err.print(f"{about.missing} files of telemetry are not in it: they lay with another server.", markup=False)
     if about.engine == "postgresql" and restored.key_file is not None:
         err.print(f"Set WATCHKEEPER_KEY_FILE to {restored.key_file} on every server.", markup=False)
 

@@ -102,7 +102,7 @@ class Attic:
         now = to_unix_nano(self.clock.now())
         part = Part(name, Dataset.SPANS, 0, now, now, 1, len(content), path, ("web",))
         with self.database.begin() as session:
-            store.register(session, [part], segment=name, at=self.clock.now())
+            store.register(session, [part], segment=name, place="plc_here", at=self.clock.now())
         return file
 
     def back_up(self, lock: Lock | None = None, place: Place | None = None) -> Made:

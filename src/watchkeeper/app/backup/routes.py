@@ -96,7 +96,8 @@ async def backup_state(who: Viewer, backup_id: str, db: Db, backups: Service) ->
     fact = await db.ask(lambda session: known.outcome(session, backup_id))
     if fact is None:
         raise BackupNotFound("No backup with this id is running here or was recorded.")
-    return BackupState.of_fact(fact)
+    # Its detail may name a folder, which is for those who may choose one.
+    return BackupState.of_fact(fact, backups.refusal(backup_id) if who.may(MANAGE_BACKUPS) else None)
 
 
 @router.post("/backups/drills", status_code=status.HTTP_201_CREATED, response_model=DrillRecorded)

@@ -12,13 +12,13 @@ import structlog
 
 from watchkeeper.app.backup import status
 from watchkeeper.app.backup.drill import Drilled, drill
-from watchkeeper.app.backup.errors import BackupDamaged, BackupRunning, Interrupted, TargetRefused
+from watchkeeper.app.backup.errors import BackupDamaged, BackupNotFound, BackupRunning, Interrupted, TargetRefused
 from watchkeeper.app.backup.events import BackupFailed, BackupMade, BackupRemoved, RestoreDrilled
 from watchkeeper.app.backup.locks import Keys, Lock, lock_by_key, lock_by_passphrase, passphrase_in
 from watchkeeper.app.backup.make import Made, Maker
 from watchkeeper.app.backup.model import outdated
 from watchkeeper.app.backup.settings import BackupSettings
-from watchkeeper.app.backup.targets import Place, find, place_of
+from watchkeeper.app.backup.targets import Place, place_of
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
@@ -62,6 +62,7 @@ class Backups:
         self._clock = clock
         self._maker = maker
         self._running: Running | None = None
+        self._refusal: tuple[str, str] = ("", "")
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -69,6 +70,10 @@ class Backups:
     @property
     def running(self) -> Running | None:
         return self._running
+
+    def refusal(self, backup_id: str) -> str | None:
+        """Why the last backup failed, in full, while this process remembers: the fact names no folder."""
+        return self._refusal[1] if self._refusal[0] == backup_id else None
 
     def reserve(self, backup_id: str, what: Literal["backup", "drill"] = "backup") -> Running:
         """Be the one that runs. Raises BackupRunning."""
@@ -116,9 +121,7 @@ class Backups:
         restored at all."""
         name = "none"
         try:
-            if self.settings.target is None:
-                raise TargetRefused("There is no target to take a backup from: set backup.target.")
-            place, name = find(self.settings.target, self.settings)
+            place, name = self._newest()
             found = self._drilled(place, name)
         except Refusal as refusal:
             found = Drilled("unknown", name, 0.0, 0, 0, _safe(refusal))
@@ -159,11 +162,23 @@ class Backups:
             place = self.require_target(order)
             return place, self._maker.make(place, order.lock or self._own_lock(), order.backup_id, self._progress)
         except Refusal as refusal:
+            self._refusal = (order.backup_id, refusal.detail)
             self._record_failure(order, refusal.code, _safe(refusal))
             raise
         except Exception as error:
             self._record_failure(order, "backup.failed", type(error).__name__)
             raise
+
+    def _newest(self) -> tuple[Place, str]:
+        """The last good backup of this Watchkeeper in its target; others may keep theirs there too."""
+        if self.settings.target is None:
+            raise TargetRefused("There is no target to take a backup from: set backup.target.")
+        place = place_of(self.settings.target, self.settings)
+        with self._db.read() as session:
+            kept = status.kept_backups(session, place.mark)
+        if not kept:
+            raise BackupNotFound("No good backup was made to the target yet.")
+        return place, kept[-1].name
 
     def _drilled(self, place: Place, name: str) -> Drilled:
         where = self._maker.where
@@ -243,6 +258,7 @@ def _logged(what: str, backup_id: str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        _log.error(what, backup=backup_id, reason=refusal.detail)
+        # Whoever began it is told, and it is a fact.
+        _log.info(what, backup=backup_id, reason=refusal.detail)
     except Exception:  # noqa: BLE001 (an edge: nobody waits for this thread, so the log is where it is seen)
         _log.exception(what, backup=backup_id)

@@ -53,10 +53,10 @@ class BackupState(BaseModel):
         return cls(id=running.backup_id, state="running", done_bytes=running.done)
 
     @classmethod
-    def of_fact(cls, fact: Fact) -> "BackupState":
+    def of_fact(cls, fact: Fact, refusal: str | None) -> "BackupState":
         data = fact.data
         if fact.kind == "backup.failed":
-            return cls(id=data["backup_id"], state="failed", reason=data["reason"])
+            return cls(id=data["backup_id"], state="failed", reason=refusal or data["reason"])
         return cls(
             id=data["backup_id"],
             state="made",
