@@ -94,7 +94,7 @@ def test_a_service_that_is_known_already_is_taken_over_and_says_so(stage: Stage)
     stage.discover(("web", "production"))
     stage.verb(lambda c: c.declare("chat", Description(), by="per_bob", source="api"))
     plan = _plan(stage, "name: chat\n---\n" + WEB)
-    assert [change.action for change in plan.changes] == ["update", "update"]
+    assert [change.action for change in plan.changes] == ["adopt", "update"]
     assert plan.changes[0].fields == {"managed_by": ("people", "ops")}
     assert plan.changes[1].fields["managed_by"] == ("discovery", "ops")
     _apply(stage, "name: chat\n---\n" + WEB)
@@ -123,6 +123,12 @@ def test_an_edit_that_the_files_catch_up_with_is_no_drift(stage: Stage) -> None:
     )
     caught_up = WEB.replace("Team Web", "Team Edge")
     assert _plan(stage, caught_up).is_empty
+    _apply(stage, caught_up)
+    service = stage.service("web")
+    assert service is not None
+    assert (service.drift, service.differs_since) == ((), None)
+    assert stage.kinds()[-1] == "ops_caught_up"
+    assert _actions(_plan(stage, caught_up)) == ["unchanged web"]
 
 
 def test_an_archived_service_that_is_in_the_files_comes_back(stage: Stage) -> None:

@@ -23,9 +23,10 @@ from watchkeeper.app.console import (
     refusals_end_the_command,
 )
 
-_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "unchanged": (" ", "dim")}
-_PLANNED = {"create": "to create", "update": "to change", "delete": "to delete"}
-_DONE = {"create": "created", "update": "changed", "delete": "deleted"}
+_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "adopt": ("=", "cyan")}
+_PLANNED = {"create": "to create", "update": "to change", "delete": "to delete", "adopt": "to take over as they are"}
+_DONE = {"create": "created", "update": "changed", "delete": "deleted", "adopt": "taken over as they are"}
+_CHANGING = ("create", "update", "delete")
 _LONGEST = 100
 DirectoryArgument = Annotated[
     Path, typer.Argument(help="The ops/ directory.", show_default=False, exists=True, file_okay=False)
@@ -51,7 +52,7 @@ def plan(
     with refusals_end_the_command():
         found = _ask("plan", directory, data, database_url, server, token)
         _show(found, as_json=as_json, done=False)
-    if check and _effective(found):
+    if check and _with(found, *_CHANGING):
         raise typer.Exit(1)
 
 
@@ -74,7 +75,7 @@ def apply(
         if not yes:
             planned = _ask("plan", directory, data, database_url, server, token)
             _show(planned, as_json=False, done=False)
-            if not _effective(planned):
+            if not _with(planned, *_SIGNS):
                 return
             if not typer.confirm("Apply these changes?"):
                 raise CommandRefused("Nothing was changed.")
@@ -124,8 +125,8 @@ def _invalid(directory: Path, complaints: list[dict[str, str]], detail: str) -> 
     )
 
 
-def _effective(found: Any) -> list[Any]:
-    return [change for change in found["changes"] if change["action"] != "unchanged"]
+def _with(found: Any, *actions: str) -> list[Any]:
+    return [change for change in found["changes"] if change["action"] in actions]
 
 
 def _show(found: Any, *, as_json: bool, done: bool) -> None:
@@ -134,17 +135,17 @@ def _show(found: Any, *, as_json: bool, done: bool) -> None:
         return
     for notice in found["notices"]:
         err.print(notice, markup=False, style="dim")
-    changes = _effective(found)
-    for change in changes:
+    for change in _with(found, *_SIGNS):
         for line in _lines(change):
             out.print(line)
-    same = len(found["changes"]) - len(changes)
-    if not changes:
-        out.print(f"Nothing to change: {same} as the files say.", markup=False)
-        return
     words = _DONE if done else _PLANNED
-    counts = [f"{count} {word}" for action, word in words.items() if (count := _count(changes, action))]
-    out.print(f"{'Applied' if done else 'Plan'}: {', '.join(counts)}, {same} unchanged.", markup=False)
+    counts = [f"{count} {word}" for action, word in words.items() if (count := len(_with(found, action)))]
+    adopted, same = len(_with(found, "adopt")), len(_with(found, "unchanged"))
+    if _with(found, *_CHANGING) or (done and adopted):
+        out.print(f"{'Applied' if done else 'Plan'}: {', '.join(counts)}, {same} unchanged.", markup=False)
+        return
+    also = f" {adopted} of them will belong to the files when they are applied." if adopted else ""
+    out.print(f"Nothing to change: {adopted + same} as the files say.{also}", markup=False)
 
 
 def _lines(change: Any) -> list[Text]:
@@ -159,17 +160,13 @@ def _field(change: Any, name: str, before: Any, after: Any) -> Text:
     line = Text(f"    {name}: ")
     if change["action"] != "create":
         line.append(_short(before), style="red")
-    if change["action"] == "update":
+    if change["action"] in ("update", "adopt"):
         line.append(" → ")
     if change["action"] != "delete":
         line.append(_short(after), style="green")
     if name in change["drift"]:
         line.append("  (changed outside the files since they were applied)", style="magenta")
     return line
-
-
-def _count(changes: list[Any], action: str) -> int:
-    return sum(change["action"] == action for change in changes)
 
 
 def _short(value: Any) -> str:

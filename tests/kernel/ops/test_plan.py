@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from watchkeeper.kernel.journal import FactFilter, describe_fact, read_facts
 from watchkeeper.kernel.ops import (
     Change,
     Complaints,
+    Drifted,
     Located,
     OpsInvalid,
     Plan,
@@ -48,6 +49,7 @@ class Lamps:
     name: str = "lamp"
     pattern: str = "lamps/*.yaml"
     model: type[BaseModel] = LampFile
+    examples: Mapping[str, str] = field(default_factory=lambda: {"lamps/example.yaml": "# name: desk\n"})
     kept: dict[str, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -70,6 +72,12 @@ class Lamps:
             del self.kept[change.name]
         else:
             self.kept[change.name] = desired.watts
+
+    def export(self, session: Session) -> list[tuple[str, dict[str, Any]]]:
+        return [(f"lamps/{name[0]}.yaml", {"name": name, "watts": watts}) for name, watts in sorted(self.kept.items())]
+
+    def drift(self, session: Session) -> list[Drifted]:
+        return []
 
 
 def _plan(database: Database, files: dict[str, str], *kinds: Lamps) -> Plan:
@@ -203,7 +211,7 @@ def test_differences_keep_both_sides_and_leave_out_what_is_equal() -> None:
 
 def test_editors_get_a_schema_with_the_words_of_the_model() -> None:
     schema = json_schemas([Lamps()])["lamp.schema.json"]
-    assert schema["$comment"] == "ops/lamps/*.yaml"
+    assert schema["$comment"] == "ops/lamps/**/*.yaml"
     assert schema["description"] == "A lamp."
     assert schema["properties"]["watts"]["description"] == "How bright."
     assert schema["additionalProperties"] is False

@@ -59,7 +59,9 @@ class FilesToApply(Files):
 class ChangeView(BaseModel):
     """What happens to one object."""
 
-    action: str = Field(description="`create`, `update`, `delete` or `unchanged`.")
+    action: str = Field(
+        description="`create`, `update`, `delete`, `unchanged`, or `adopt`: as the files say, and theirs from now on."
+    )
     kind: str
     name: str
     fields: dict[str, tuple[Any, Any]] = Field(description="Fields that differ, as (before, after).")

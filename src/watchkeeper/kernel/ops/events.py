@@ -17,8 +17,10 @@ class FilesApplied(Event):
     changed: int
     deleted: int
     fingerprint: str
+    # Objects that were as the files say already, and belong to them since.
+    adopted: int = 0
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        counts = [f"{data[what]} {what}" for what in ("created", "changed", "deleted") if data[what]]
+        counts = [f"{data[what]} {what}" for what in ("created", "changed", "deleted", "adopted") if data.get(what)]
         return f"Applied ops/: {', '.join(counts) or 'nothing to do'}."

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Protocol
+from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -19,9 +18,8 @@ from watchkeeper.kernel.errors import Conflict
 from watchkeeper.kernel.ops.directory import MOST_BYTES, MOST_FILES
 from watchkeeper.kernel.ops.documents import Complaints, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
+from watchkeeper.kernel.ops.kind import Action, Change, OpsKind
 from watchkeeper.kernel.ops.yaml_file import Budget, parse
-
-Action = Literal["create", "update", "delete", "unchanged"]
 
 # Names of the design that this version does not read yet: a directory written for a later one is no mistake.
 LATER = (
@@ -30,6 +28,7 @@ LATER = (
 )  # fmt: skip
 _NOBODYS = ("README.md", "*/README.md")
 _LONGEST_PATH = 300
+_COUNTED: Mapping[Action, str] = {"create": "created", "update": "changed", "delete": "deleted", "adopt": "adopted"}
 _ADVISORY_LOCK = 7_238_411_605  # any number, the same on every replica
 
 
@@ -45,22 +44,6 @@ class PlanOutdated(Conflict):
 
 
 @dataclass(frozen=True)
-class Change:
-    """One object: what happens to it, and each field that differs as (before, after).
-
-    `drift` names the fields that were changed elsewhere since the files were last applied; applying sets them back.
-    """
-
-    action: Action
-    kind: str
-    name: str
-    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    where: str = ""
-    note: str = ""
-    drift: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Plan:
     """Every object that the files name or leave out. `fingerprint` is of the changes and of what they start from."""
 
@@ -70,50 +53,21 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether applying it would do nothing."""
+        """Whether everything is as the files say."""
         return not self.effective
 
     @property
     def effective(self) -> tuple[Change, ...]:
-        """The changes that change something."""
-        return tuple(change for change in self.changes if change.action != "unchanged")
+        """The changes that change what is said of an object."""
+        return tuple(change for change in self.changes if change.action not in ("adopt", "unchanged"))
+
+    @property
+    def adopted(self) -> tuple[Change, ...]:
+        """Objects that are as the files say and belong to them from the apply on."""
+        return tuple(change for change in self.changes if change.action == "adopt")
 
     def count(self, action: Action) -> int:
         return sum(change.action == action for change in self.changes)
-
-
-class OpsKind(Protocol):
-    """A kind of object that files describe: one module's part in plan and apply.
-
-    Its model has a field `name`, which is unique among the objects of the kind. Objects that were made from files are
-    marked as managed by them, and only those are deleted when they leave the files.
-    """
-
-    @property
-    def name(self) -> str:
-        """Such as `service`."""
-        ...
-
-    @property
-    def pattern(self) -> str:
-        """Which files hold it, such as `services/*.yaml`."""
-        ...
-
-    @property
-    def model(self) -> type[BaseModel]:
-        """The shape of one document; its descriptions are the reference and the editors' schema."""
-        ...
-
-    def plan(self, session: Session, desired: Sequence[Located[Any]], complaints: Complaints) -> list[Change]:
-        """Compare with what is, changing nothing; complain of what fits its shape but not the rest."""
-        ...
-
-    def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
-        """Make one change and its fact. `desired` is the model's instance; None for a deletion.
-
-        Raises PlanOutdated when the object is not what the change starts from.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -184,8 +138,8 @@ def apply_plan(
     wanted = {kind: {str(one.value.name): one.value for one in found} for kind, found in desired.objects.items()}
     for change in _in_order(plan):
         by_kind[change.kind].apply(session, change, wanted[change.kind].get(change.name), by=by, at=at)
-    if not plan.is_empty:
-        counts = {"created": plan.count("create"), "changed": plan.count("update"), "deleted": plan.count("delete")}
+    if plan.effective or plan.adopted:
+        counts = {said: plan.count(action) for action, said in _COUNTED.items()}
         journal.append(session, FilesApplied(**counts, fingerprint=plan.fingerprint), by=by, source="ops", at=at)
     return plan
 
@@ -198,7 +152,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 
 def _in_order(plan: Plan) -> Iterable[Change]:
     # What is deleted goes last and in the reverse order of kinds: later kinds refer to earlier ones.
-    yield from (change for change in plan.effective if change.action != "delete")
+    yield from (change for change in (*plan.effective, *plan.adopted) if change.action != "delete")
     yield from reversed([change for change in plan.effective if change.action == "delete"])
 
 

@@ -86,6 +86,19 @@ class ServiceChanged(_OfService):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpsCaughtUp(_OfService):
+    """The files say now what had been changed elsewhere: it is no drift any more."""
+
+    kind: ClassVar[str] = "catalog.ops_caught_up"
+
+    fields: tuple[str, ...] = ()
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"ops/ says the same of {data['service_name']} as Watchkeeper again."
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceArchived(_OfService):
     kind: ClassVar[str] = "catalog.service_archived"
 

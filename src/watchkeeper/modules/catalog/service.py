@@ -23,6 +23,7 @@ from watchkeeper.modules.catalog.errors import (
 )
 from watchkeeper.modules.catalog.events import (
     EnvironmentDiscovered,
+    OpsCaughtUp,
     ServiceArchived,
     ServiceChanged,
     ServiceDeclared,
@@ -101,7 +102,7 @@ class Catalog:
         return self.service(name)
 
     def put(self, name: str, about: Description, *, by: str) -> None:
-        """What `ops/` says of a service: added, changed, or taken over from people and discovery."""
+        """What `ops/` says of a service: added, changed, taken over from people and discovery, or caught up with."""
         _require_sound(name, about)
         existing = store.by_name(self.session, name, lock=True)
         self._write(existing, name, about, "ops", by=by, source="ops", reason="", applied=about)
@@ -181,6 +182,8 @@ def _can_be_kept(seen: Seen) -> bool:
 
 
 def _event(existing: Service | None, name: str, about: Description, managed_by: ManagedBy, reason: str) -> Event:
+    if existing is not None and existing.drift and managed_by == "ops" and not existing.about.changes_to(about):
+        return OpsCaughtUp(service_name=name, fields=existing.drift)
     if existing is None or existing.archived:
         said = {key: new for key, (_, new) in Description().changes_to(about).items()}
         return ServiceDeclared(service_name=name, after=said, reason=reason)

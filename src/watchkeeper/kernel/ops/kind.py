@@ -1,0 +1,100 @@
+"""What a module brings so that files describe its objects: one `OpsKind` for each kind of object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel.journal import Subject
+from watchkeeper.kernel.ops.documents import Complaints, Located
+
+Action = Literal["create", "update", "delete", "adopt", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object: what happens to it, and each field that differs as (before, after).
+
+    `adopt` changes nothing that is said of the object: the files say it from now on. `drift` names the fields that
+    were changed elsewhere since the files were last applied; applying sets them back.
+    """
+
+    action: Action
+    kind: str
+    name: str
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    where: str = ""
+    note: str = ""
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """An object that is not as the files said when they were last applied.
+
+    `fields` are those that differ, as (what the files said, what it is now). `subject` is what facts about the object
+    name; a fact's `after` with the field in it tells who changed it.
+    """
+
+    kind: str
+    name: str
+    since: datetime
+    fields: Mapping[str, tuple[Any, Any]]
+    subject: Subject
+    href: str
+
+
+class OpsKind(Protocol):
+    """A kind of object that files describe: one module's part in plan, apply, export and drift.
+
+    Its model has a field `name`, which is unique among the objects of the kind. Objects that were made from files are
+    marked as managed by them, and only those are deleted when they leave the files.
+    """
+
+    @property
+    def name(self) -> str:
+        """Such as `service`."""
+        ...
+
+    @property
+    def pattern(self) -> str:
+        """Which files hold it, such as `services/*.yaml`, which means folders below `services/` too."""
+        ...
+
+    @property
+    def model(self) -> type[BaseModel]:
+        """The shape of one document; its descriptions are the reference and the editors' schema."""
+        ...
+
+    @property
+    def examples(self) -> Mapping[str, str]:
+        """Path to text of files that teach how to write it; a plan of them is empty, so all in them is comments."""
+        ...
+
+    def plan(self, session: Session, desired: Sequence[Located[Any]], complaints: Complaints) -> list[Change]:
+        """Compare with what is, changing nothing; complain of what fits its shape but not the rest."""
+        ...
+
+    def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
+        """Make one change and its fact. `desired` is the model's instance; None for a deletion.
+
+        Raises PlanOutdated when the object is not what the change starts from.
+        """
+        ...
+
+    def export(self, session: Session) -> list[tuple[str, dict[str, Any]]]:
+        """(path, document) of everything that people or files made, as it is now.
+
+        A document holds plain values in the order of the model's fields, those left out that are as if never given. An
+        object keeps its path whatever else there is; documents of one path become one file, in this order.
+        """
+        ...
+
+    def drift(self, session: Session) -> list[Drifted]:
+        """Objects that differ from what the files said last."""
+        ...
