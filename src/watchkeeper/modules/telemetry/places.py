@@ -16,7 +16,7 @@ from watchkeeper.modules.telemetry.parts import PartFolder
 
 # A replica that stored nothing for this long is gone, and nobody needs telling.
 SEEN_WITHIN = timedelta(days=1)
-_LOOK_EVERY_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 10.0
 _log = structlog.get_logger("watchkeeper.telemetry")
 
 
@@ -43,7 +43,7 @@ class OtherPlaces:
     _looked_at: float | None = field(default=None, repr=False)
 
     def look_now_and_then(self) -> None:
-        """Look when the last look is 30 s ago. Never raises Unavailable: then the last answer stands."""
+        """Look when the last look is 10 s ago. Never raises Unavailable: then the last answer stands."""
         moment = self.clock.monotonic()
         if self._looked_at is not None and moment - self._looked_at < _LOOK_EVERY_SECONDS:
             return
