@@ -25,8 +25,8 @@ from watchkeeper.app.console import (
 )
 
 if TYPE_CHECKING:
-    from watchkeeper.app.backup.drill import Drilled
     from watchkeeper.app.backup.locks import Keys
+    from watchkeeper.app.backup.model import Drilled
     from watchkeeper.app.backup.restore import Restored
 
 PassphraseOption = Annotated[

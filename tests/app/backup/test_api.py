@@ -169,7 +169,7 @@ def test_a_drill_that_was_held_elsewhere_is_recorded_once(served: Served) -> Non
 
 
 @pytest.mark.parametrize(
-    "changes", [{"name": "/home/alice/backup"}, {"finding": "line\nbreak"}, {"seconds": -1}, {"backup_id": "x"}]
+    "changes", [{"name": "/srv/alice/backup"}, {"finding": "line\nbreak"}, {"seconds": -1}, {"backup_id": "x"}]
 )
 def test_what_is_no_result_of_a_drill_is_refused(served: Served, changes: dict[str, Any]) -> None:
     assert served.local.post("/api/v1/backups/drills", json=DRILL | changes).status_code == 422

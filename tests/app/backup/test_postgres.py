@@ -12,9 +12,10 @@ from sqlalchemy import text
 from tests.app.backup.support import Attic, keys, opened, passphrase_lock, tree
 from tests.support.postgres import PostgresServer
 from watchkeeper.app.backup import postgres
-from watchkeeper.app.backup.drill import Drilled, drill
+from watchkeeper.app.backup.drill import drill
 from watchkeeper.app.backup.errors import OtherEngine, PlaceNotEmpty, StateUnreadable, ToolMissing
 from watchkeeper.app.backup.make import Made
+from watchkeeper.app.backup.model import Drilled
 from watchkeeper.app.backup.restore import Destination
 from watchkeeper.kernel.keys import key_in_database
 

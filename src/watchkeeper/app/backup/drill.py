@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.app.backup import postgres, source
 from watchkeeper.app.backup.errors import BackupDamaged
 from watchkeeper.app.backup.format import Blob, Container, KeyOf
+from watchkeeper.app.backup.model import Drilled
 from watchkeeper.app.backup.restore import Destination, Progress, Restored, restore
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db import engines
@@ -22,22 +22,6 @@ from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.model import Dataset
 
 _END_OF_TIME = 2**62
-
-
-@dataclass(frozen=True)
-class Drilled:
-    """How a drill ended. `finding` says what is wrong, in words that are safe to keep; None where all is well."""
-
-    backup_id: str
-    name: str
-    seconds: float
-    size: int
-    journal_seq: int
-    finding: str | None
-
-    @property
-    def ok(self) -> bool:
-        return self.finding is None
 
 
 def drill(

@@ -24,6 +24,22 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Drilled:
+    """How a drill ended. `finding` says what is wrong, in words that are safe to keep; None where all is well."""
+
+    backup_id: str
+    name: str
+    seconds: float
+    size: int
+    journal_seq: int
+    finding: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.finding is None
+
+
+@dataclass(frozen=True)
 class BackupStatus:
     """How safe things are now; `last_failed_at` is set only when the last attempt failed."""
 

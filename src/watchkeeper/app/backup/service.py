@@ -11,12 +11,11 @@ from typing import Literal
 import structlog
 
 from watchkeeper.app.backup import status
-from watchkeeper.app.backup.drill import Drilled, drill
 from watchkeeper.app.backup.errors import BackupDamaged, BackupNotFound, BackupRunning, Interrupted, TargetRefused
 from watchkeeper.app.backup.events import BackupFailed, BackupMade, BackupRemoved, RestoreDrilled
 from watchkeeper.app.backup.locks import Keys, Lock, lock_by_key, lock_by_passphrase, passphrase_in
 from watchkeeper.app.backup.make import Made, Maker
-from watchkeeper.app.backup.model import outdated
+from watchkeeper.app.backup.model import Drilled, outdated
 from watchkeeper.app.backup.settings import BackupSettings
 from watchkeeper.app.backup.targets import Place, place_of
 from watchkeeper.kernel import journal
@@ -181,6 +180,8 @@ class Backups:
         return place, kept[-1].name
 
     def _drilled(self, place: Place, name: str) -> Drilled:
+        from watchkeeper.app.backup.drill import drill  # here: a start needs none of it
+
         where = self._maker.where
         return drill(
             name,

@@ -18,13 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import watchkeeper
-from watchkeeper.app.backup import postgres
 from watchkeeper.app.backup.errors import StateUnreadable
 from watchkeeper.app.backup.format import About, Part
 from watchkeeper.kernel import journal
@@ -137,6 +135,8 @@ def copy_sqlite(source: Path, copy: Path, between: Between = lambda: None) -> No
 
 @contextmanager
 def _exported(url: str) -> Iterator[tuple[Session, Part]]:
+    from watchkeeper.app.backup import postgres  # here: its driver takes a while to load
+
     engine = engines.postgresql(url, 1)
     try:
         with Session(engine) as session, session.begin():
@@ -147,7 +147,7 @@ def _exported(url: str) -> Iterator[tuple[Session, Part]]:
             tools = postgres.Tools.find("pg_dump", least=postgres.server_major(session))
             name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
             yield session, Part(DUMP, lambda: postgres.dump(tools, url, name))
-    except (DBAPIError, psycopg.OperationalError) as error:
+    except DBAPIError as error:
         raise StateUnreadable(f"The database can't be read: {type(error).__name__}.") from error
     finally:
         engine.dispose()
