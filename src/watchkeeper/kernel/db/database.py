@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import parse_rfc3339, require_utc
 from watchkeeper.kernel.db import engines
-from watchkeeper.kernel.db.faults import faults_as_refusals
+from watchkeeper.kernel.db.faults import doubts_as_refusals, faults_as_refusals
 from watchkeeper.kernel.db.writer import Writer
 from watchkeeper.kernel.errors import Unavailable
 
@@ -62,7 +62,8 @@ class Database:
         """A write session: commits at the end of the block, rolls back on an exception.
 
         Raises Unavailable when the database is full, read-only or away, and RuntimeError on SQLite when this thread
-        is in a write transaction already.
+        is in a write transaction already. InDoubt is an Unavailable: PostgreSQL went away at the commit, and only
+        looking again tells whether the change was made.
         """
         return self._writer.begin() if self._writer else self._begin_on_server()
 
@@ -111,8 +112,10 @@ class Database:
 
     @contextmanager
     def _begin_on_server(self) -> Iterator[Session]:
-        with faults_as_refusals(), Session(self._writing) as session, session.begin():
+        with faults_as_refusals(), Session(self._writing) as session, session.begin() as transaction:
             yield session
+            with doubts_as_refusals():
+                transaction.commit()
 
     def _write_now(self, verb: Callable[[Session], T]) -> T:
         with self.begin() as session:

@@ -28,6 +28,27 @@ _POSTGRESQL = {
 }
 
 
+class InDoubt(Unavailable):
+    """The connection broke while the change was made durable: it was made, or it was not."""
+
+    code = "kernel.in_doubt"
+    title = "Not known whether it was done"
+
+
+@contextmanager
+def doubts_as_refusals() -> Iterator[None]:
+    """Around a commit on a server: raise `InDoubt` where its answer was lost."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise InDoubt(
+            "The database went away at the end of the change: it was made whole, or not at all. Look again, or repeat "
+            "the request with the same Idempotency-Key."
+        ) from error
+
+
 @contextmanager
 def faults_as_refusals() -> Iterator[None]:
     """Raise `Unavailable` for a database that is full, read-only, busy or away; other errors pass as they are."""
