@@ -66,10 +66,13 @@ def backup(
         order: dict[str, Any] = {}
         if target is not None:
             order["target"] = target if target.startswith("s3://") else str(Path(target).absolute())
+        configuration = configuration_of(data=data, database_url=database_url)
+        if passphrase_file is None and not ask_passphrase and server is None:
+            passphrase_file = configuration.backup.passphrase_file
         if passphrase_file is not None or ask_passphrase:
             order["passphrase"] = _stretched(_passphrase(passphrase_file, twice=True))
         elsewhere = Elsewhere(server, token) if server else None
-        with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
+        with connect(configuration, elsewhere) as client:
             headers = {"Idempotency-Key": secrets.token_hex(16)}
             state = result_of(client.post("/api/v1/backups", json=order, headers=headers))
             while state["state"] == "running":

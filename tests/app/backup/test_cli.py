@@ -56,6 +56,12 @@ def test_a_backup_with_a_passphrase_furnishes_a_new_machine(home: Path) -> None:
     assert _run("audit", "verify", "--data", "new").exit_code == 0
 
 
+def test_a_passphrase_file_of_the_environment_locks_and_opens(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHKEEPER_BACKUP_PASSPHRASE_FILE", "passphrase")
+    assert json.loads(_run("backup", "target", "--json").stdout)["locked_by"] == "passphrase"
+    assert _run("restore", "target", "--data", "new").exit_code == 0
+
+
 def test_a_backup_without_passphrase_says_what_it_opens_with(home: Path) -> None:
     made = _run("backup", "target")
     assert "keep a copy of that key elsewhere" in made.stderr

@@ -99,6 +99,15 @@ def test_a_drill_uses_a_database_of_its_own_and_leaves_none(on_postgresql: Attic
     assert on_postgresql.things() == ["lamp"]
 
 
+def test_a_drill_drops_what_one_that_was_killed_left(on_postgresql: Attic, postgres: PostgresServer) -> None:
+    old, running = "watchkeeper_drill_20260228_aaaaaaaaaaaa", "watchkeeper_drill_20260302_bbbbbbbbbbbb"
+    for name in (old, running):
+        postgres.execute(f"CREATE DATABASE {name}")
+    assert drilled(on_postgresql, on_postgresql.back_up(), on_postgresql.url).ok
+    assert {old, running} & databases(postgres) == {running}
+    postgres.execute(f"DROP DATABASE {running}")
+
+
 def test_a_journal_that_was_edited_before_the_backup_is_found_by_its_drill(on_postgresql: Attic) -> None:
     on_postgresql.keep("lamp", "chair", "table")
     with on_postgresql.database.begin() as session:

@@ -226,6 +226,16 @@ def test_a_drill_is_of_a_backup_of_its_own(server: Server) -> None:
     assert server.facts("backup.drilled")[0].data["ok"] is True
 
 
+def test_a_drill_clears_away_what_one_that_was_killed_left(server: Server) -> None:
+    left = server.attic.data / "wk-drill-abcdefgh"
+    left.mkdir()
+    (left / "watchkeeper.db").write_bytes(b"x")
+    server.look()
+    server.look(after=timedelta(minutes=1))
+    assert server.facts("backup.drilled")[0].data["ok"] is True
+    assert not left.exists()
+
+
 def test_a_drill_that_can_not_open_the_backup_is_a_failed_one(server: Server, on_sqlite: Attic) -> None:
     secret = on_sqlite.home / "passphrase"
     secret.write_text(PASSPHRASE + "\n")

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from watchkeeper.modules.telemetry import store
 from watchkeeper.modules.telemetry.model import Dataset
 
 _END_OF_TIME = 2**62
+_FOLDER = "wk-drill-"
 
 
 def drill(
@@ -36,8 +38,9 @@ def drill(
 ) -> Drilled:
     """Restore to a temporary place, verify database, journal and telemetry's files there, and leave nothing.
 
-    A PostgreSQL backup goes into a temporary database next to the one at `database_url`, or into a server of its own.
-    Raises a refusal only for what says nothing about the backup: a missing program, a wrong key, no space.
+    `work` is a folder in which nobody else drills. A PostgreSQL backup goes into a temporary database next to the one
+    at `database_url`, or into a server of its own. Raises a refusal only for what says nothing about the backup: a
+    missing program, a wrong key, no space.
     """
     started = clock.monotonic()
     backup_id, seq, finding = "", 0, None
@@ -45,7 +48,7 @@ def drill(
         container = Container.open(blob, key_of)
         about = container.manifest.about
         backup_id, seq = about.backup_id, about.journal_seq
-        with _temporary(about.engine, database_url, work) as to:
+        with _temporary(about.engine, database_url, work, clock.now()) as to:
             restored = restore(container, to, clock, drill=True, progress=progress)
             finding = _look_over(restored, to)
     except BackupDamaged as damage:
@@ -54,11 +57,15 @@ def drill(
 
 
 @contextmanager
-def _temporary(engine: str, database_url: str | None, work: Path | None) -> Iterator[Destination]:
-    folder = Path(tempfile.mkdtemp(prefix="wk-drill-", dir=work))
+def _temporary(engine: str, database_url: str | None, work: Path | None, now: datetime) -> Iterator[Destination]:
+    for left in work.glob(f"{_FOLDER}*") if work is not None else []:
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=work))
     try:
         with ExitStack() as stack:
-            url = stack.enter_context(postgres.temporary_database(database_url)) if engine == "postgresql" else None
+            url = None
+            if engine == "postgresql":
+                url = stack.enter_context(postgres.temporary_database(database_url, now))
             yield Destination(folder / "data", url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

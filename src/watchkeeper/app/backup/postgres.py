@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from watchkeeper.kernel.db import engines
 
 _BLOCK = 1024 * 1024
 _OWNER = "watchkeeper"
+_DRILL = "watchkeeper_drill_"
 _INSTALLED = Path("/usr/lib/postgresql")
 _DIGITS = re.compile(r"(\d+)(?:\.\d+)?")
 
@@ -140,14 +142,15 @@ def is_empty(url: str) -> bool:
 
 
 @contextmanager
-def temporary_database(url: str | None) -> Iterator[str]:
+def temporary_database(url: str | None, now: datetime) -> Iterator[str]:
     """The URL of an empty database that is gone afterwards: next to the one at `url`, or of a server of its own.
 
     Raises ToolMissing when neither can be had.
     """
     if url is not None:
-        name = f"watchkeeper_drill_{secrets.token_hex(6)}"
+        name = f"{_DRILL}{now:%Y%m%d}_{secrets.token_hex(6)}"
         try:
+            _drop_leftovers(url, now)
             _execute(url, sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         except errors.InsufficientPrivilege:
             pass  # a server of its own, then
@@ -194,6 +197,18 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
     raise ToolMissing("A drill needs a role that may CREATE DATABASE, or a user other than root to run a server as.")
+
+
+def _drop_leftovers(url: str, now: datetime) -> None:
+    """What drills left whose process was killed; not those of today, which may be running."""
+    with psycopg.connect(plain_url(url), connect_timeout=5) as connection:
+        rows = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (_DRILL,)
+        ).fetchall()
+    oldest = f"{_DRILL}{now - timedelta(days=1):%Y%m%d}"
+    for (name,) in rows:
+        if name < oldest:
+            _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _execute(url: str, statement: sql.Composed) -> None:
