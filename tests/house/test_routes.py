@@ -14,6 +14,8 @@ OPEN_TO_ANYBODY = {
     "/healthz",
     "/login",
     "/login/link/{secret}",
+    "/login/oidc",
+    "/login/oidc/callback",
     "/metrics",
     "/openapi.json",
     "/readyz",

@@ -11,7 +11,10 @@ from watchkeeper.kernel.journal import describe_fact, event_kinds
 from watchkeeper.kernel.web.access import Permission, Public, stated_routes
 from watchkeeper.kernel.work import Task
 from watchkeeper.modules.identity import public
+from watchkeeper.modules.identity.external import ExternalAccounts
 from watchkeeper.modules.identity.jobs import recurring_work
+from watchkeeper.modules.identity.model import Peer
+from watchkeeper.modules.identity.oidc_model import ExternalAccount
 from watchkeeper.modules.identity.settings import IdentitySettings
 
 
@@ -53,8 +56,10 @@ def test_every_route_states_its_permission(console: Console) -> None:
         ("/setup/{secret}", "POST"),
         ("/login/link/{secret}", "GET"),
         ("/login/link/{secret}", "POST"),
+        ("/login/oidc", "GET"),
+        ("/login/oidc/callback", "GET"),
     }
-    assert len(stated) == 17
+    assert len(stated) == 20
 
 
 def test_a_form_sent_without_a_token_changes_nothing_anywhere(console: Console, alice: Browser) -> None:
@@ -75,6 +80,7 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     form = {"current": PASSWORD, "new": "another tractor in spring", "again": "another tractor in spring"}
     alice.submit("/account/password", form, page="/account")
     alice.submit("/logout", {}, page="/account")
+    link_and_unlink(console)
     sentences = {fact.kind: describe_fact(fact) for fact in console.facts()}
     assert set(sentences) == {kind for kind in event_kinds() if kind.startswith("identity.")}
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences.values())
@@ -82,6 +88,15 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     assert (
         sentences["identity.sign_in_refused"] == "A sign-in for an unknown e-mail was refused: the password was wrong."
     )
+
+
+def link_and_unlink(console: Console) -> None:
+    [person] = console.look(public.people)
+    account = ExternalAccount(issuer="https://id.example", subject="a-1", email=ALICE["email"])
+    peer = Peer("198.51.100.1", "Firefox on Linux")
+    console.change(lambda session: ExternalAccounts(session, console.clock, console.settings).admit(account, peer))
+    machine = console.program(console.control.secret, "127.0.0.1")
+    assert machine.delete(f"/api/v1/people/{person.id}/external-accounts").status_code == 204
 
 
 def test_what_is_over_is_forgotten_every_hour(console: Console, alice: Browser) -> None:

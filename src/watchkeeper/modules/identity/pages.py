@@ -13,7 +13,7 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.web.access import Actor, public, requires
 from watchkeeper.kernel.web.pages import render
-from watchkeeper.kernel.web.parts import clock_part, database_part, part
+from watchkeeper.kernel.web.parts import clock_part, database_part, part, parts_of
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.cookies import SessionCookie
@@ -23,6 +23,7 @@ from watchkeeper.modules.identity.model import Peer, SignedIn, describe_device, 
 from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST
 from watchkeeper.modules.identity.permissions import USE_ACCOUNT, own_session
 from watchkeeper.modules.identity.service import Identity
+from watchkeeper.modules.identity.settings import IdentitySettings
 
 router = page_router()
 
@@ -106,6 +107,7 @@ async def _login_form(
         email=email,
         refusal=refusal,
         is_set_up=is_set_up,
+        provider=parts_of(request)[IdentitySettings].provider_name,
     )
     response.headers.update(refusal.headers if refusal else {})
     return response

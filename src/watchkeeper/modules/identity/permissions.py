@@ -7,6 +7,7 @@ from watchkeeper.modules.identity.errors import PeopleOnly
 
 USE_ACCOUNT = Permission("identity.use_account", Scope.READ)
 MANAGE_TOKENS = Permission("identity.manage_tokens", Scope.ADMIN)
+UNLINK_ACCOUNTS = Permission("identity.unlink_accounts", Scope.ADMIN)
 
 
 def own_session(who: Actor) -> tuple[str, str]:

@@ -145,6 +145,10 @@ class Identity:
         self.forgive(attempt)
         return self._begin(person, peer, SignInMethod.PASSWORD, replaces)
 
+    def admit_external(self, person: Person, peer: Peer, replaces: str | None) -> SignedIn:
+        """A new session for the person whom their OpenID provider has vouched for."""
+        return self._begin(person, peer, SignInMethod.OIDC, replaces)
+
     def refuse(self, attempt: Attempt) -> None:
         person = attempt.person
         self._tell(events.SignInRefused(person=person.id if person else None, reason="wrong_password"), by=NOBODY)

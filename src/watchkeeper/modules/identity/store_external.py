@@ -1,16 +1,19 @@
-"""All SQL of accounts elsewhere, and which person each of them is here."""
+"""All SQL of accounts elsewhere: which person each is here, and the sign-ins that wait for their answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import CursorResult, delete, insert, select, update
 from sqlalchemy.orm import Session as Database
 
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.model import Person
-from watchkeeper.modules.identity.tables import external_accounts, people
+from watchkeeper.modules.identity.tables import challenges, external_accounts, people
+
+_PURPOSE = "oidc"
 
 
 def person_of(db: Database, issuer: str, subject: str) -> Person | None:
@@ -49,3 +52,18 @@ def lock_person(db: Database, person_id: str) -> None:
 def confirm_email(db: Database, person_id: str, now: datetime) -> None:
     unconfirmed = (people.c.id == person_id) & people.c.email_verified_at.is_(None)
     db.execute(update(people).where(unconfirmed).values(email_verified_at=now))
+
+
+def remember(db: Database, digest: str, data: dict[str, Any], *, now: datetime, until: datetime) -> None:
+    """Keep what a sign-in needs until the browser is back; those that came to nothing are cleared away."""
+    db.execute(delete(challenges).where(challenges.c.purpose == _PURPOSE, challenges.c.expires_at <= now))
+    row = {"digest": digest, "purpose": _PURPOSE, "data": data, "created_at": now, "expires_at": until}
+    db.execute(insert(challenges).values(row))
+
+
+def recall(db: Database, digest: str, now: datetime) -> dict[str, Any] | None:
+    """What was kept, for exactly one caller; it is gone afterwards."""
+    wanted = (challenges.c.digest == digest) & (challenges.c.purpose == _PURPOSE)
+    row = db.execute(select(challenges).where(wanted)).first()
+    gone = cast("CursorResult[Any]", db.execute(delete(challenges).where(wanted))).rowcount
+    return dict(row.data) if row is not None and gone == 1 and now < row.expires_at else None

@@ -10,16 +10,24 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Authenticator
 from watchkeeper.kernel.web.pages import NavItem
-from watchkeeper.modules.identity import pages, pages_account, pages_tokens, routes
+from watchkeeper.modules.identity import pages, pages_account, pages_oidc, pages_tokens, routes, routes_oidc
 from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
 from watchkeeper.modules.identity.front_desk import FrontDesk
 from watchkeeper.modules.identity.hashing import Passwords
+from watchkeeper.modules.identity.oidc import OidcClient
 from watchkeeper.modules.identity.permissions import MANAGE_TOKENS
 from watchkeeper.modules.identity.settings import IdentitySettings
 
-ROUTERS = (routes.router, pages.router, pages_account.router, pages_tokens.router)
+ROUTERS = (
+    routes.router,
+    pages.router,
+    pages_account.router,
+    pages_oidc.router,
+    pages_tokens.router,
+    routes_oidc.router,
+)
 TEMPLATES = {"identity": Path(__file__).parent / "templates"}
 NAV = (NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),)
 
@@ -43,5 +51,6 @@ def identity_parts(
         SessionCookie: cookie,
         IdentitySettings: settings,
         Passwords: hasher,
+        OidcClient: OidcClient(clock, settings),
         FrontDesk: FrontDesk(db, clock, hasher, settings),
     }
