@@ -87,5 +87,5 @@ def test_a_stranger_is_told_whom_to_ask(console: RunningServer, open_page: Open)
     open_page.expected_errors.append("403")  # type: ignore[attr-defined]
     page = open_page(f"{console.url}/login/oidc")
     sign_in_there(page, "bob")
-    assert "Ask an admin for an invitation" in page.locator(".wk-refusal-detail").inner_text()
+    assert "Ask an admin for an account" in page.locator(".wk-refusal-detail").inner_text()
     keep_picture(page, "provider-stranger-desktop")

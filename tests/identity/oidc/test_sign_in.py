@@ -157,7 +157,7 @@ def test_the_discovery_document_is_fetched_once_an_hour(
 
 def test_a_stranger_is_told_that_nobody_here_knows_them(console: Console, provider: RunningProvider) -> None:
     browser = console.browser()
-    require_refused(console, browser, sign_in(browser, provider, "bob"), 403, "Ask an admin for an invitation")
+    require_refused(console, browser, sign_in(browser, provider, "bob"), 403, "Ask an admin for an account")
     refused = console.facts("identity.sign_in_refused")
     assert [(fact.data["person"], fact.data["reason"]) for fact in refused] == [(None, "unknown_person")]
     assert len(console.look(store.all_people)) == 1
@@ -178,7 +178,7 @@ def test_somebody_new_of_another_domain_gets_none(
 ) -> None:
     provider.set(now=now, claims={"email": email})
     browser = welcoming.browser()
-    require_refused(welcoming, browser, sign_in(browser, provider, "bob"), 403, "invitation")
+    require_refused(welcoming, browser, sign_in(browser, provider, "bob"), 403, "Ask an admin")
 
 
 @pytest.mark.parametrize("verified", [False, None, "true", "false", 1])

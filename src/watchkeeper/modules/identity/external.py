@@ -135,7 +135,7 @@ class ExternalAccounts:
         if role is None or not settings.welcomes(account.domain):
             raise NoAccountHere(
                 "unknown_person",
-                "Nobody here has the e-mail that the provider gave. Ask an admin for an invitation.",
+                "Nobody here has the e-mail that the provider gave. Ask an admin for an account.",
             )
         return self._add(account, role)
 

@@ -61,7 +61,7 @@ class IdentitySettings(SettingsGroup):
         "none",
         validate_default=True,
         description="Role of people whom the provider knows and this console does not; needs `oidc_allowed_domains`. "
-        "`none`: only who has an account or an invitation under the e-mail that the provider has verified.",
+        "`none`: only who has an account under the e-mail that the provider has verified.",
     )
     oidc_role_claim: str | None = Field(
         None, description="Claim that lists a person's groups, such as `groups`; looked at when an account is made."
