@@ -5,48 +5,36 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
-
-from sqlalchemy import text
 
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.app.console import out, print_json
+from watchkeeper.app.doctor_checks import Result, safety_checks, skew
 from watchkeeper.app.server import SCRIPTS
-from watchkeeper.kernel.clock import SystemClock
-from watchkeeper.kernel.db import engines
-from watchkeeper.kernel.db.database import DATABASE_FILE, Database
+from watchkeeper.kernel.clock import Clock, SystemClock
+from watchkeeper.kernel.db.database import DATABASE_FILE, Database, open_for_reading
 from watchkeeper.kernel.db.lock import read_running
 from watchkeeper.kernel.db.migrations import Migrations
 from watchkeeper.kernel.errors import Refusal
 
-Verdict = Literal["ok", "warning", "problem"]
 _SIGNS = {"ok": "[green]ok      [/]", "warning": "[yellow]warning [/]", "problem": "[red]problem [/]"}
 _WAL_RESET_FIXED = (3, 51, 3)
 _LEAST_FREE = 1_000_000_000
-_MOST_SKEW = timedelta(seconds=2)
+_ACROSS_MACHINES = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 
-@dataclass(frozen=True)
-class Result:
-    """One thing looked at."""
-
-    verdict: Verdict
-    what: str
-    detail: str
-
-
-def examine(configuration: Configuration) -> list[Result]:
-    """Look at the machine, the data directory and the database. Nothing is written."""
+def examine(configuration: Configuration, clock: Clock | None = None) -> list[Result]:
+    """Look at the machine, the data directory and the database. Nothing is written there."""
     data = configuration.server.data
     return [
-        _sqlite_library(configuration),
+        sqlite_library(configuration, sqlite3.sqlite_version),
         _data_directory(data),
+        _file_system(configuration),
         _disk(data, configuration.telemetry.min_free_bytes),
         _server(data),
-        *_database(configuration),
+        *_database(configuration, clock or SystemClock()),
         _exposure(configuration),
     ]
 
@@ -62,14 +50,15 @@ def show(results: list[Result], *, as_json: bool) -> bool:
     return all(result.verdict != "problem" for result in results)
 
 
-def _sqlite_library(configuration: Configuration) -> Result:
-    version = sqlite3.sqlite_version
+def sqlite_library(configuration: Configuration, version: str) -> Result:
+    """Old libraries can corrupt a log that several connections write."""
+    what = "SQLite library"
     if configuration.server.database_url is not None:
-        return Result("ok", "SQLite library", f"{version}, not used for state")
+        return Result("ok", what, f"{version}, not used for state")
     if tuple(int(part) for part in version.split(".")) < _WAL_RESET_FIXED:
-        detail = f"{version}; before 3.51.3 a log written by several connections can corrupt. Watchkeeper writes by one"
-        return Result("ok", "SQLite library", detail)
-    return Result("ok", "SQLite library", version)
+        detail = f"{version}: before 3.51.3 a log that several connections write can corrupt. Watchkeeper writes by one"
+        return Result("warning", what, f"{detail}; let no other program write to the file")
+    return Result("ok", what, version)
 
 
 def _data_directory(data: Path) -> Result:
@@ -85,9 +74,33 @@ def _data_directory(data: Path) -> Result:
     return Result("ok", "data directory", f"{data}, for this user only")
 
 
+def _file_system(configuration: Configuration) -> Result:
+    place = _existing(configuration.server.data).resolve()
+    return file_system(place, Path("/proc/mounts"), state=configuration.server.database_url is None)
+
+
+def file_system(place: Path, mounts: Path, *, state: bool) -> Result:
+    """SQLite's log does not work across machines, and what lies in memory is gone with the power."""
+    what = "file system"
+    try:
+        lines = [line.split()[1:3] for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return Result("ok", what, "not known on this system")
+    under = [(Path(at), kind) for at, kind in lines if place.is_relative_to(at)]
+    kind = max(under, key=lambda one: len(one[0].parts), default=(place, "unknown"))[1]
+    if state and kind.startswith(_ACROSS_MACHINES):
+        return Result("problem", what, f"{kind}: SQLite can't share its log there; use a local disk, or PostgreSQL")
+    if kind in _IN_MEMORY:
+        return Result("warning", what, f"{kind}: gone when the machine restarts")
+    return Result("ok", what, kind)
+
+
+def _existing(place: Path) -> Path:
+    return next(path for path in (place, *place.absolute().parents) if path.exists())
+
+
 def _disk(data: Path, least: int) -> Result:
-    place = next(path for path in (data, *data.absolute().parents) if path.exists())
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(_existing(data)).free
     text_free = f"{free / 1e9:.1f} GB free"
     if free < least:
         return Result("problem", "disk", f"{text_free}: telemetry is refused below telemetry.min_free_mb")
@@ -101,30 +114,18 @@ def _server(data: Path) -> Result:
     return Result("ok", "server", f"process {running.pid} at {running.url}")
 
 
-def _database(configuration: Configuration) -> list[Result]:
+def _database(configuration: Configuration, clock: Clock) -> list[Result]:
     server = configuration.server
     if server.database_url is None and not (server.data / DATABASE_FILE).exists():
         return [Result("warning", "database", "none yet; `watchkeeper up` makes it")]
     try:
-        db = _read_only(configuration)
+        with open_for_reading(server.database_url, server.data) as db:
+            schema = _schema(db)
+            found = [schema, skew(db, clock)]
+            # Older schemas lack what the other checks read.
+            return found + (safety_checks(db, configuration, clock) if schema.verdict == "ok" else [])
     except Refusal as refusal:
         return [Result("problem", "database", refusal.detail)]
-    try:
-        return [_schema(db), _skew(db), *_durability(db)]
-    except Refusal as refusal:
-        return [Result("problem", "database", refusal.detail)]
-    finally:
-        db.close()
-
-
-def _read_only(configuration: Configuration) -> Database:
-    server = configuration.server
-    if server.database_url is not None:
-        engine = engines.postgresql(server.database_url, 2)
-    else:
-        engine = engines.sqlite_readers((server.data / DATABASE_FILE).absolute(), 1)
-    # Both engines are the reading one: whoever asks here must not become a second writer.
-    return Database(engine, engine, threads=1)
 
 
 def _schema(db: Database) -> Result:
@@ -132,25 +133,6 @@ def _schema(db: Database) -> Result:
     if pending:
         return Result("warning", "schema", f"{len(pending)} migrations pending; `watchkeeper migrate` applies them")
     return Result("ok", "schema", Migrations(SCRIPTS).newest())
-
-
-def _skew(db: Database) -> Result:
-    with db.read() as session:
-        skew = abs(db.database_now(session) - SystemClock().now())
-    verdict: Verdict = "ok" if skew < _MOST_SKEW else "problem"
-    return Result(verdict, "clock", f"{skew.total_seconds():.1f} s from the database's")
-
-
-def _durability(db: Database) -> list[Result]:
-    if db.dialect == "sqlite":
-        with db.read() as session:
-            mode = session.execute(text("PRAGMA journal_mode")).scalar()
-        return [Result("ok" if mode == "wal" else "problem", "journal mode", f"{mode}; commits are synced (FULL)")]
-    with db.read() as session:
-        commit = session.execute(text("SHOW synchronous_commit")).scalar()
-        fsync = session.execute(text("SHOW fsync")).scalar()
-    safe = commit in ("on", "remote_apply", "remote_write") and fsync == "on"
-    return [Result("ok" if safe else "problem", "durability", f"synchronous_commit={commit}, fsync={fsync}")]
 
 
 def _exposure(configuration: Configuration) -> Result:

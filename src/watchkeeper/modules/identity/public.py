@@ -11,13 +11,15 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import is_id
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.control import LOCAL
-from watchkeeper.modules.identity.model import Person
+from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.identity.service import NOBODY, Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
 
 __all__ = [
     "Person",
     "PersonSummary",
+    "count_admins",
+    "count_unverified",
     "ensure_demo_person",
     "ensure_setup_link",
     "make_login_link",
@@ -37,6 +39,19 @@ class PersonSummary:
 def people(session: Database) -> list[PersonSummary]:
     """Everybody with an account, by name."""
     return [PersonSummary(person.id, person.name) for person in store.all_people(session)]
+
+
+def count_admins(session: Database) -> int:
+    """How many people may do everything; those who were disabled may not."""
+    return sum(person.role is Role.ADMIN and person.disabled_at is None for person in store.all_people(session))
+
+
+def count_unverified(session: Database) -> int:
+    """How many people have an e-mail address that they never showed to be theirs."""
+    return sum(
+        person.email is not None and person.email_verified_at is None and person.disabled_at is None
+        for person in store.all_people(session)
+    )
 
 
 def names(session: Database, ids: Iterable[str]) -> dict[str, str]:

@@ -7,15 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from watchkeeper.kernel.clock import from_unix_nano, to_unix_nano
-from watchkeeper.modules.telemetry import query_red
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel.clock import Clock, from_unix_nano, to_unix_nano
+from watchkeeper.modules.telemetry import query_red, store
 from watchkeeper.modules.telemetry.answers import Red
 from watchkeeper.modules.telemetry.errors import QueryTooSlow
 from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, bucket_bounds, percentile
+from watchkeeper.modules.telemetry.places import SEEN_WITHIN
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.ranges import Range
 
-__all__ = ["Latency", "QueryTooSlow", "Requests", "Telemetry", "Window", "newest_request", "requests", "requests_along"]
+__all__ = [
+    "Latency",
+    "QueryTooSlow",
+    "Requests",
+    "Telemetry",
+    "Window",
+    "newest_request",
+    "places_in_use",
+    "requests",
+    "requests_along",
+]
 
 
 @dataclass(frozen=True)
@@ -152,3 +165,8 @@ def _frozen(red: Red) -> Requests:
 def _share_below(bucket: int, nanoseconds: float) -> float:
     lower, upper = bucket_bounds(bucket)
     return min(1.0, max(0.0, (nanoseconds - lower) / (upper - lower)))
+
+
+def places_in_use(session: Session, clock: Clock) -> int:
+    """Folders that parts were stored in within a day; each replica reads only its own."""
+    return len(store.places(session, since=clock.now() - SEEN_WITHIN))
