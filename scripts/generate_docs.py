@@ -23,8 +23,10 @@ import typer
 from watchkeeper.app import cli as command_line
 from watchkeeper.app import pages
 from watchkeeper.app.configuration import GROUPS, load_configuration
+from watchkeeper.app.ops.kinds import KINDS
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.journal.model import Event, event_kinds
+from watchkeeper.kernel.ops.schema import schema_texts
 from watchkeeper.kernel.settings import FILE_VARIABLE, SettingsGroup
 from watchkeeper.kernel.web.access import Permission, Public, StatedRoute, stated_routes
 
@@ -67,6 +69,7 @@ def documents() -> dict[str, str]:
             [event for event in event_kinds().values() if event.__module__.startswith("watchkeeper.")]
         ),
         "reference/permissions.md": permissions_page(routes),
+        **{f"reference/schemas/{name}": text for name, text in schema_texts(KINDS).items()},
     }
 
 

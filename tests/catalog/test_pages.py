@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -163,14 +165,35 @@ def test_somebody_elses_change_is_never_overwritten_unseen(stage: Stage) -> None
     assert service.about.owner == "Team Edge"
 
 
-def test_a_service_from_files_shows_that_it_differs_and_since_when(stage: Stage) -> None:
+def test_a_service_from_files_shows_since_when_it_differs_and_who_changed_what(stage: Stage) -> None:
     stage.verb(lambda c: c.put("duet-gateway", Description(owner="Team Edge"), by="x"))
     page = stage.page()
     assert "lasts until the files are applied again" in page.text(ABOUT)
     stage.clock.advance(timedelta(hours=1))
     page.submit(ABOUT, {"owner": "Bob"}, page=ABOUT)
-    assert "The owner of this service differs from ops/ since 2026-03-02 13:00:00 UTC" in page.text(ABOUT)
+    shown = page.text(ABOUT)
+    assert "Differs from ops/ since 2026-03-02 13:00:00 UTC" in shown
+    assert "owner Team Edge Bob per_alice, " in shown
+    (link,) = set(re.findall(r'href="(/timeline\?service=duet-gateway&amp;kind=[^"]+)"', page.get(ABOUT).text))
+    assert link.endswith("since=2026-03-02T13%3A00%3A00.000000Z&amp;until=2026-03-02T13%3A00%3A00.000001Z")
     assert "differs from ops/" in page.text("/services")
+
+
+def test_each_field_that_differs_names_its_own_last_change(stage: Stage) -> None:
+    stage.verb(lambda c: c.put("duet-gateway", Description(owner="Team Edge", tier=1), by="x"))
+    for by, about in (("per_bob", Description(owner="A", tier=1)), ("per_eve", Description(owner="A", tier=3))):
+        stage.clock.advance(timedelta(hours=1))
+        stage.verb(lambda c, by=by, about=about: c.change("duet-gateway", about, by=by, source="api"))
+    shown = stage.page().text(ABOUT)
+    assert "owner Team Edge A per_bob, " in shown
+    assert "tier 1 3 per_eve, " in shown
+
+
+def test_a_service_is_shown_as_the_file_that_would_say_it(stage: Stage) -> None:
+    stage.verb(lambda c: c.declare("no", Description(title="1_000", dependencies=("a b",)), by="x", source="api"))
+    text = html.unescape(stage.page().get("/services/no/about").text)
+    assert "ops/services/no.yaml" in text
+    assert 'name: "no"\ntitle: "1_000"\ndependencies:\n  - a b\n</code>' in text
 
 
 def test_a_silent_service_can_be_archived_with_a_reason(stage: Stage) -> None:

@@ -7,8 +7,10 @@ import dataclasses
 import pytest
 
 from scripts.generate_docs import DOCS, documents
+from watchkeeper.app.ops.kinds import KINDS
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.journal.model import Event, event_kinds
+from watchkeeper.kernel.ops import json_schemas
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,7 @@ def generated() -> dict[str, str]:
         "reference/configuration.md",
         "reference/events.md",
         "reference/permissions.md",
+        *(f"reference/schemas/{name}" for name in json_schemas(KINDS)),
     ],
 )
 def test_a_generated_page_is_up_to_date(name: str, generated: dict[str, str]) -> None:
@@ -38,7 +41,8 @@ def test_nothing_is_generated_that_no_test_compares(generated: dict[str, str]) -
         for path in DOCS.rglob("*.md")
         if "<!-- Made by `make docs`" in path.read_text(encoding="utf-8")
     }
-    assert marked | {"contracts/openapi.json"} == generated.keys()
+    schemas = {path.relative_to(DOCS).as_posix() for path in (DOCS / "reference" / "schemas").iterdir()}
+    assert marked | schemas | {"contracts/openapi.json"} == generated.keys()
 
 
 def our_events(_watchkeeper: Watchkeeper) -> list[type[Event]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watchkeeper import __version__
-from watchkeeper.app import cli_backup, cli_ops, demo
+from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, demo
 from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import (
@@ -30,6 +30,7 @@ cli = typer.Typer(
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)
+cli_ops_files.add_to(cli)
 cli_backup.add_to(cli)
 demo.add_to(cli)
 

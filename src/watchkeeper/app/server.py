@@ -22,6 +22,8 @@ from watchkeeper.app.backup.source import Where
 from watchkeeper.app.backup.wiring import BackupParts
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.app.ops import api as ops_api
+from watchkeeper.app.ops import wiring as ops_wiring
+from watchkeeper.app.ops.watch import DriftWatch
 from watchkeeper.app.timeline import routes as timeline_routes
 from watchkeeper.app.timeline.tail import Tail
 from watchkeeper.kernel import work
@@ -37,7 +39,7 @@ from watchkeeper.kernel.web.app_factory import create_app
 from watchkeeper.kernel.web.csrf import Csrf
 from watchkeeper.kernel.web.health import ReadyChecks
 from watchkeeper.kernel.web.idempotency import forget_answers
-from watchkeeper.kernel.web.pages import Banners
+from watchkeeper.kernel.web.pages import Badges, Banners
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.kernel.work import Recurring, Transactional, Worker
@@ -151,6 +153,7 @@ def _parts(
         db, clock, server.data, configuration.audit, configuration.mail, configuration.outbound
     )
     backup = _backup(configuration, db, clock, store, key)
+    drift = DriftWatch(db)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -161,6 +164,8 @@ def _parts(
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
         Banners: Banners((store, audit[Sealer], backup.watch)),
+        Badges: Badges((drift,)),
+        DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
@@ -196,7 +201,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
-            ops_api.router,
+            *ops_wiring.ROUTERS,
             *audit_wiring.ROUTERS,
             *backup_wiring.ROUTERS,
             app_pages.router,
@@ -209,6 +214,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *timeline_routes.NAV,
             *audit_wiring.NAV,
             *backup_wiring.NAV,
+            *ops_wiring.NAV,
             *app_pages.NAV,
         ),
         templates={
@@ -244,7 +250,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         if parts[ServerSettings].self_telemetry:
             own.start()
         try:
-            async with parts[BackupParts].running():
+            async with parts[BackupParts].running(), parts[DriftWatch].running():
                 yield
         finally:
             own.stop()

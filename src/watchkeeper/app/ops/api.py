@@ -10,18 +10,28 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from watchkeeper.app.ops.kinds import KINDS
+from watchkeeper.app.ops.permissions import APPLY_OPS, EXPORT_OPS, PLAN_OPS
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import NotFound
-from watchkeeper.kernel.ops import Change, Plan, PlanOutdated, apply_plan, json_schema, make_plan, read_files
+from watchkeeper.kernel.ops import (
+    Change,
+    Plan,
+    PlanOutdated,
+    apply_plan,
+    export_files,
+    json_schema,
+    make_plan,
+    read_files,
+)
 from watchkeeper.kernel.ops.directory import MOST_FILES
-from watchkeeper.kernel.web.access import Actor, Permission, Scope, requires
+from watchkeeper.kernel.ops.schema import editor_pattern, schema_file
+from watchkeeper.kernel.web.access import Actor, requires
+from watchkeeper.kernel.web.paging import Page
 from watchkeeper.kernel.web.parts import clock_part, database_part
 from watchkeeper.kernel.web.problems import PROBLEM_JSON, Problem, problem_of
 from watchkeeper.kernel.web.wire import StrictModel, api_router
 
-PLAN_OPS = Permission("ops.plan", Scope.READ)
-APPLY_OPS = Permission("ops.apply", Scope.ADMIN)
 LARGEST_BODY = 10_000_000
 
 router = api_router("ops")
@@ -87,6 +97,22 @@ class PlanView(BaseModel):
         return cls(changes=changes, notices=list(plan.notices), fingerprint=plan.fingerprint)
 
 
+class ExportView(BaseModel):
+    """Everything that people or files made, as files of an `ops/` directory."""
+
+    files: dict[str, str] = Field(description="Path below `ops/` to text.")
+    notices: list[str] = Field(description="What could not be put into any file, and why.")
+
+
+class SchemaView(BaseModel):
+    """A kind of object that files describe."""
+
+    kind: str
+    pattern: str = Field(description="Which files below `ops/` hold it, in the way of editors: `services/**/*.yaml`.")
+    file: str = Field(description="What its schema is called in `ops/.schemas/`.")
+    href: str
+
+
 class OutdatedPlan(Problem):
     """The plan is another one by now; this is it."""
 
@@ -117,19 +143,44 @@ async def apply(who: Annotated[Actor, requires(APPLY_OPS)], order: FilesToApply,
     try:
         return PlanView.of(await db.write(run))
     except PlanOutdated as refusal:
-        return _outdated(refusal)
+        # Somebody may have come between plan and change: then the plan has to be made anew.
+        fresh = refusal.plan
+        if fresh is None:
+            fresh = await db.ask(lambda session: make_plan(session, desired, KINDS))
+        return _outdated(refusal, fresh)
+
+
+@router.get("/ops/export")
+async def export(who: Annotated[Actor, requires(EXPORT_OPS)], db: Db) -> ExportView:
+    """What was made in the console or by files, as files; a plan of them changes nothing."""
+    found = await db.ask(lambda session: export_files(session, KINDS))
+    return ExportView(files=dict(found.files), notices=list(found.notices))
+
+
+@router.get("/ops/schemas")
+async def schemas(who: Annotated[Actor, requires(PLAN_OPS)]) -> Page[SchemaView]:
+    """Every kind of file and where its JSON Schema is."""
+    items = [
+        SchemaView(
+            kind=kind.name,
+            pattern=editor_pattern(kind),
+            file=schema_file(kind),
+            href=f"/api/v1/ops/schemas/{kind.name}",
+        )
+        for kind in KINDS
+    ]
+    return Page(items=items, next=None)
 
 
 @router.get("/ops/schemas/{kind}", response_class=JSONResponse)
 async def schema(who: Annotated[Actor, requires(PLAN_OPS)], kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind's files, for editors. Kinds: `service`."""
+    """The JSON Schema of one document of a kind's files, for editors."""
     found = next((one for one in KINDS if one.name == kind), None)
     if found is None:
         raise KindNotFound(f"There is no kind {kind!r}. Known: {', '.join(one.name for one in KINDS)}.")
     return json_schema(found)
 
 
-def _outdated(refusal: PlanOutdated) -> Response:
-    fresh = PlanView.of(refusal.plan) if refusal.plan else None
-    body = OutdatedPlan(**problem_of(refusal).model_dump(), plan=fresh)
+def _outdated(refusal: PlanOutdated, fresh: Plan) -> Response:
+    body = OutdatedPlan(**problem_of(refusal).model_dump(), plan=PlanView.of(fresh))
     return JSONResponse(body.model_dump(mode="json"), status_code=refusal.status, media_type=PROBLEM_JSON)

@@ -1,10 +1,12 @@
-"""A directory `ops/` as a mapping from path to text, read without being led outside it."""
+"""A directory `ops/` as a mapping from path to text, read and written without being led outside it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from watchkeeper.kernel.ops.documents import Complaints, OpsInvalid, Position
@@ -12,6 +14,7 @@ from watchkeeper.kernel.ops.yaml_file import LARGEST_FILE
 
 MOST_FILES = 1_000
 MOST_BYTES = 4_000_000
+LONGEST_PATH = 300
 _READ = (".yaml", ".yml", ".md")
 
 
@@ -42,6 +45,44 @@ def read_directory(root: Path) -> dict[str, str]:
     return found
 
 
+def write_directory(root: Path, files: Mapping[str, str], *, replace: bool) -> list[str]:
+    """Write path → text below `root`, and answer the paths that were written; a file is replaced whole or not at all.
+
+    Without `replace`, files that are there stay as they are. Raises OpsInvalid, before anything is written, for paths
+    that lead outside.
+    """
+    complaints = Complaints()
+    for name in files:
+        if not is_clean(name) or not (root / name).parent.resolve().is_relative_to(root.resolve()):
+            complaints.add(Position(name), f"a path inside {root}")
+        elif (root / name).is_dir() or (root / name).is_symlink():
+            complaints.add(Position(name), "a regular file")
+    complaints.refuse_if_any()
+    return [name for name, text in files.items() if _write(root / name, text, replace=replace)]
+
+
+def is_clean(name: str) -> bool:
+    """Whether a path names a file below its root, and nothing else."""
+    parts = name.split("/")
+    return len(name) <= LONGEST_PATH and name.isprintable() and not {"", ".", ".."} & set(parts) and "\\" not in name
+
+
+def _write(path: Path, text: str, *, replace: bool) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not replace or not path.exists():
+        with contextlib.suppress(FileExistsError), path.open("xb") as file:
+            file.write(text.encode())
+            return True
+        return False
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
+        file.write(text.encode())
+    shutil.copymode(path, part)
+    part.replace(path)
+    return True
+
+
 def _files(root: Path) -> Iterator[Path]:
     # Not followed: a link to a folder could lead in circles. It is named like a file and refused if it leaves.
     for folder, folders, files in os.walk(root, followlinks=False):
@@ -63,9 +104,9 @@ def _text(path: Path, at: Position, complaints: Complaints) -> str:
             return ""
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
-        complaints.add(Position(at.file, line, column), "text in UTF-8")
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff")
+        column = len(before) - (before.rfind("\n") + 1) + 1
+        complaints.add(Position(at.file, before.count("\n") + 1, column), "text in UTF-8")
     except OSError as error:
         complaints.add(at, f"a file that can be read: {error.strerror}")
     return ""

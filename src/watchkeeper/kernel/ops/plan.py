@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel import journal
-from watchkeeper.kernel.errors import Conflict
-from watchkeeper.kernel.ops.directory import MOST_BYTES, MOST_FILES
+from watchkeeper.kernel.errors import Complaint, Conflict
+from watchkeeper.kernel.ops.directory import LONGEST_PATH, MOST_BYTES, MOST_FILES, is_clean
 from watchkeeper.kernel.ops.documents import Complaints, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
 from watchkeeper.kernel.ops.kind import Action, Change, OpsKind
@@ -27,7 +27,6 @@ LATER = (
     "status.yaml",
 )  # fmt: skip
 _NOBODYS = ("README.md", "*/README.md")
-_LONGEST_PATH = 300
 _COUNTED: Mapping[Action, str] = {"create": "created", "update": "changed", "delete": "deleted", "adopt": "adopted"}
 _ADVISORY_LOCK = 7_238_411_605  # any number, the same on every replica
 
@@ -83,8 +82,7 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
 
     Raises OpsInvalid with every complaint.
     """
-    if len(files) > MOST_FILES or sum(map(len, files.values())) > MOST_BYTES:
-        raise OpsInvalid(f"At most {MOST_FILES:,} files and {MOST_BYTES // 1_000_000} MB are read.")
+    _refuse_too_much(files)
     complaints = Complaints()
     objects: dict[str, list[Located[Any]]] = {kind.name: [] for kind in kinds}
     notices = []
@@ -93,8 +91,8 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
         if budget.values < 0:
             break  # complained of already
         kind = next((kind for kind in kinds if fnmatchcase(file, kind.pattern)), None)
-        if not _is_clean(file):
-            complaints.add(Position(repr(file)[:_LONGEST_PATH]), "a path inside ops/, such as services/web.yaml")
+        if not is_clean(file):
+            complaints.add(Position(_shown(file)), "a path inside ops/, such as services/web.yaml")
         elif kind is not None:
             documents = parse(file, files[file], complaints, budget)
             checked = [check(document, kind.model, complaints) for document in documents]
@@ -107,6 +105,18 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
         _refuse_doubles(found, complaints)
     complaints.refuse_if_any()
     return Desired(objects, tuple(notices))
+
+
+def _refuse_too_much(files: Mapping[str, str]) -> None:
+    size = 0
+    for number, file in enumerate(sorted(files), start=1):
+        size += len(files[file])
+        if number > MOST_FILES or size > MOST_BYTES:
+            most = f"at most {MOST_FILES:,} files and {MOST_BYTES // 1_000_000} MB"
+            complaint = Complaint(
+                str(Position(file if is_clean(file) else repr(file)[:LONGEST_PATH])), f"expected {most} in all"
+            )
+            raise OpsInvalid(f"A{most[1:]} are read; nothing was changed.", complaints=[complaint])
 
 
 def make_plan(session: Session, desired: Desired, kinds: Sequence[OpsKind]) -> Plan:
@@ -169,9 +179,8 @@ def _one_at_a_time(session: Session) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
-def _is_clean(file: str) -> bool:
-    parts = file.split("/")
-    return len(file) <= _LONGEST_PATH and file.isprintable() and not {"", ".", ".."} & set(parts) and "\\" not in file
+def _shown(file: str) -> str:
+    return file if is_clean(file) else repr(file)[:LONGEST_PATH]
 
 
 def _fits(file: str, patterns: Iterable[str]) -> bool:

@@ -15,8 +15,8 @@ FOLDER = ".schemas"  # below ops/; hidden, so that no plan reads it
 def json_schema(kind: OpsKind) -> dict[str, Any]:
     """The schema of one document of this kind's files; editors check each document of a file by itself."""
     schema = kind.model.model_json_schema()
-    title = schema.pop("title", kind.name)
-    return {"$schema": DIALECT, "title": title, "$comment": f"ops/{editor_pattern(kind)}", **schema}
+    head = {"$schema": DIALECT, "title": f"Watchkeeper {kind.name}", "$comment": f"ops/{editor_pattern(kind)}"}
+    return head | {name: value for name, value in schema.items() if name != "title"}
 
 
 def json_schemas(kinds: Sequence[OpsKind]) -> dict[str, dict[str, Any]]:

@@ -64,6 +64,29 @@ class Banners:
     sources: Sequence[BannerSource] = ()
 
 
+@dataclass(frozen=True)
+class Badge:
+    """A number beside an entry of the side bar, and the words that say of what."""
+
+    count: int
+    text: str
+
+
+class BadgeSource(Protocol):
+    """Something that counts what waits on a page."""
+
+    def badges(self, actor: Actor) -> Mapping[str, Badge]:
+        """By the address of the entry; answered from memory, since every page asks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Badges:
+    """The part that lists all sources of badges."""
+
+    sources: Sequence[BadgeSource] = ()
+
+
 class Pages:
     """The template environment and the navigation of one app."""
 
@@ -134,7 +157,7 @@ async def render_refusal(request: Request, refusal: Refusal) -> Response:
 
 def _shell_context(request: Request, parts: Parts, actor: Actor | None, token: str) -> dict[str, Any]:
     now = clock_of(request).now()
-    sources = parts.find(Banners) or Banners()
+    sources, counts = parts.find(Banners) or Banners(), parts.find(Badges) or Badges()
     return {
         "request": request,
         "path": request.url.path,
@@ -142,6 +165,9 @@ def _shell_context(request: Request, parts: Parts, actor: Actor | None, token: s
         "nav": parts[Pages].nav_for(actor),
         "csrf_token": token,
         "now": now,
+        "badges": {href: one for source in counts.sources for href, one in source.badges(actor).items()}
+        if actor
+        else {},
         "banners": [banner for source in sources.sources for banner in source.banners(actor)] if actor else [],
     }
 

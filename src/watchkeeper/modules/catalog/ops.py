@@ -24,26 +24,21 @@ from watchkeeper.modules.catalog.wire import Described, ServiceName
 
 _PLAIN_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,78}[a-z0-9])?")
 _EXAMPLE = """\
-# One service. Take away the first "# " of each line, change what it says, and look: watchkeeper plan ops
-#
-# name: orders
-# title: Orders
-# description: Takes orders and tells the kitchen.
-# owner: team-checkout
-# # How soon users notice when it fails: 1 critical, 2 important, 3 supporting, 4 internal.
-# tier: 1
-# repository: https://git.example.com/shop/orders
-# links:
-#   - title: Dashboard
-#     url: https://dash.example.com/orders
-# # Names of the services that it calls; they need not be in the catalog yet.
-# dependencies:
-#   - payments
-# # Where it runs, beside the environments that its telemetry names.
-# environments:
-#   - production
-#
-# Only the name is needed. A line with three dashes divides several services of one file.
+# A service. Take away the # before a field to say it; only the name is needed.
+# A line with three dashes divides several services of one file.
+
+#name: orders
+#title: Orders
+#description: Takes orders and tells the kitchen.
+#owner: team-checkout
+# How soon users notice when it fails: 1 critical, 2 important, 3 supporting, 4 internal.
+#tier: 1
+#repository: https://git.example.com/shop/orders
+#links: [{title: Dashboard, url: "https://dash.example.com/orders"}]
+# Names of the services that it calls; they need not be in the catalog yet.
+#dependencies: [payments, stock]
+# Where it runs, beside the environments that its telemetry names.
+#environments: [staging, production]
 """
 
 
@@ -94,7 +89,7 @@ class ServiceKind:
 
     def drift(self, session: Session) -> list[Drifted]:
         """Services that were changed since the files were applied."""
-        return [found for one in store.all_services(session) if (found := drift_of(one)) is not None]
+        return [found for one in store.differing_services(session) if (found := drift_of(one)) is not None]
 
     def _change(self, service: Service | None, one: Located[Any]) -> Change:
         about, name, where = one.value.about(), one.value.name, str(one.document.at)

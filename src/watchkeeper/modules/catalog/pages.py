@@ -18,6 +18,7 @@ from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.graph import NODE_HEIGHT, NODE_WIDTH, graph
 from watchkeeper.modules.catalog.model import TIERS, Service
+from watchkeeper.modules.catalog.pages_drift import as_file, shown_edits
 from watchkeeper.modules.catalog.pages_form import AboutForm
 from watchkeeper.modules.catalog.permissions import EDIT_CATALOG, VIEW_CATALOG
 from watchkeeper.modules.catalog.public import service_tabs
@@ -115,7 +116,7 @@ async def about_page(
     status: int = 200,
 ) -> Response:
     """The page, with what somebody typed if it has to be typed again."""
-    everything = await db.ask(store.all_services)
+    everything, edits = await db.ask(lambda session: (store.all_services(session), shown_edits(session, service)))
     known = frozenset(one.name for one in everything)
     callers = [one.name for one in everything if service.name in one.about.dependencies]
     return render(
@@ -132,6 +133,8 @@ async def about_page(
         form=form or AboutForm.of(service),
         errors=errors or {},
         may_edit=who.may(EDIT_CATALOG),
+        edits=edits,
+        as_file=as_file(service),
         tab_items=service_tabs(service.name, "About"),
     )
 

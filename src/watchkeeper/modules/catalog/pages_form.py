@@ -50,6 +50,8 @@ class AboutForm(PageForm):
         values: dict[str, Any] = {
             name: getattr(self, name) or None for name in ("title", "description", "owner", "tier", "repository")
         }
+        # Browsers end lines with two characters; files and the API with one.
+        values["description"] = self.description.replace("\r\n", "\n") or None
         values["tier"] = int(self.tier) if self.tier.isdecimal() else self.tier or None
         # The address is the last word of a line, the title what stands before it.
         links = [(line.rpartition(" ")[0].strip(), line.rpartition(" ")[2]) for line in _lines(self.links)]

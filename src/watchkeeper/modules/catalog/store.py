@@ -27,6 +27,14 @@ def all_services(session: Session, *, archived: bool = False) -> list[Service]:
     return _with_environments(session, session.execute(query).mappings().all())
 
 
+def differing_services(session: Session) -> list[Service]:
+    """Live services that differ from what files said of them, by name."""
+    differs = services.c.differs_since.is_not(None) & services.c.archived.is_(False)
+    return _with_environments(
+        session, session.execute(select(services).where(differs).order_by(services.c.name)).mappings().all()
+    )
+
+
 def page_of_services(
     session: Session, after: str | None, limit: int, *, owner: str | None = None, tier: int | None = None
 ) -> list[Service]:

@@ -42,6 +42,7 @@ class Chosen:
         options = [(None, "all environments"), *((name, name) for name in names)]
         return {
             "service": self.service,
+            "differs_since": known.differs_since if known is not None else None,
             "tab_items": catalog.service_tabs(self.service, self.tab),
             "since": self.since or RECENT,
             "until": self.until,
