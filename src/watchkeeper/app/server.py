@@ -21,6 +21,8 @@ from watchkeeper.app.backup.service import Backups
 from watchkeeper.app.backup.source import Where
 from watchkeeper.app.backup.wiring import BackupParts
 from watchkeeper.app.configuration import Configuration
+from watchkeeper.app.gauges import OwnState
+from watchkeeper.app.listening import Deliveries
 from watchkeeper.app.ops import api as ops_api
 from watchkeeper.app.ops import wiring as ops_wiring
 from watchkeeper.app.ops.watch import DriftWatch
@@ -243,6 +245,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 *audit_wiring.recurring(parts),
             ],
         )
+        deliveries = Deliveries(db, clock)
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         worker.start()
@@ -250,7 +253,12 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         if parts[ServerSettings].self_telemetry:
             own.start()
         try:
-            async with parts[BackupParts].running(), parts[DriftWatch].running():
+            async with (
+                parts[BackupParts].running(),
+                parts[DriftWatch].running(),
+                deliveries.running(),
+                OwnState(db, deliveries.listeners).running(),
+            ):
                 yield
         finally:
             own.stop()

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from watchkeeper.kernel.clock import parse_rfc3339, require_utc
 from watchkeeper.kernel.db import engines
@@ -57,6 +58,20 @@ class Database:
         if name not in self._lanes:
             self._lanes[name] = _on_postgresql(self._url, connections=3)
         return self._lanes[name]
+
+    def pools(self) -> dict[str, tuple[int, int]]:
+        """Connections in use, and at most, of each pool that was opened."""
+        own = {"writer": self._writing, "readers": self._reading} if self._writer else {"main": self._writing}
+        found = own | {name: lane.engine for name, lane in self._lanes.items()}
+        return {
+            name: (engine.pool.checkedout(), engine.pool.size())
+            for name, engine in found.items()
+            if isinstance(engine.pool, QueuePool)
+        }
+
+    def waiting(self) -> int:
+        """Changes that wait for SQLite's one writer; on PostgreSQL they wait for connections instead."""
+        return self._writer.waiting if self._writer else 0
 
     def begin(self) -> AbstractContextManager[Session]:
         """A write session: commits at the end of the block, rolls back on an exception.

@@ -40,6 +40,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Verbs that have not begun."""
+        return self._jobs.qsize()
+
     def submit(self, verb: Callable[[Session], Any]) -> Future[Any]:
         """A future that is done once the verb's transaction is durable, or has failed and left nothing."""
         future: Future[Any] = Future()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
@@ -32,6 +32,20 @@ class Listener:
     name: str
     kinds: tuple[str, ...]
     handle: Callable[[Session, Fact], None]
+
+
+def parked(session: Session) -> dict[str, int]:
+    """How many facts each listener could not take."""
+    counted = select(journal_parked.c.listener, func.count()).group_by(journal_parked.c.listener)
+    rows = session.execute(counted).all()
+    return dict(rows)
+
+
+def undelivered(session: Session, listeners: Sequence[Listener]) -> dict[str, int]:
+    """How many facts each listener has yet to look at."""
+    newest = head(session)
+    seen = {row.listener: row.seq for row in session.execute(select(journal_receipts))}
+    return {one.name: newest - int(seen.get(one.name, 0)) for one in listeners}
 
 
 class Dispatcher:

@@ -87,9 +87,22 @@ def counts(session: Session) -> dict[str, int]:
     return dict(rows)
 
 
+def overdue(session: Session, *, now: datetime) -> tuple[dict[str, int], timedelta]:
+    """Rows that are due and not leased, by kind, and for how long the oldest is."""
+    free = or_(work.c.lease_until.is_(None), work.c.lease_until <= now)
+    due = select(work.c.kind, func.count(), func.min(work.c.due_at).label("oldest"))
+    rows = session.execute(due.where(work.c.state == State.DUE, work.c.due_at <= now, free).group_by(work.c.kind)).all()
+    return {row[0]: row[1] for row in rows}, max((now - row.oldest for row in rows), default=timedelta())
+
+
 def prune(session: Session, *, before: datetime) -> int:
-    """Delete rows that were done before `before`; failed ones stay for people to look at."""
-    done = select(work.c.id).where(work.c.state == State.DONE, work.c.finished_at < before).limit(5_000)
+    """Delete rows that were done before `before`; failed ones stay for people to look at.
+
+    Recurring rows that are overdue for so long belong to replicas that are gone; one that returns makes its own again.
+    """
+    forgotten = (work.c.state == State.DUE) & work.c.kind.startswith("recurring.") & (work.c.due_at < before)
+    gone = ((work.c.state == State.DONE) & (work.c.finished_at < before)) | forgotten
+    done = select(work.c.id).where(gone).limit(5_000)
     return session.execute(delete(work).where(work.c.id.in_(done))).rowcount  # type: ignore[attr-defined, no-any-return]
 
 
