@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
+from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.app_factory import create_app
 from watchkeeper.kernel.web.parts import Parts
@@ -24,7 +25,7 @@ from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.hashing import Cost, Passwords
 from watchkeeper.modules.identity.settings import IdentitySettings
-from watchkeeper.modules.identity.wiring import NAV, ROUTERS, TEMPLATES, identity_parts
+from watchkeeper.modules.identity.wiring import NAV, ROUTERS, STATIC, TEMPLATES, identity_parts
 
 CHEAP = Cost(passes=1, memory_kib=8, lanes=1)
 PASSWORD = "plum tractor winter seven"
@@ -58,13 +59,20 @@ class Console:
         settings = settings or IdentitySettings()
         server = ServerSettings(base_url=base_url)
         control = ControlToken("wkc_" + "c" * 43)
-        parts = Parts({Database: database, SystemClock: clock, ServerSettings: server, **(extra or {})})
+        key = InstallationKey(b"k" * 32)
+        shared = {Database: database, SystemClock: clock, ServerSettings: server, InstallationKey: key}
+        parts = Parts({**shared, **(extra or {})})
         for cls_, part in identity_parts(
             database, clock, settings, server, control=control, passwords=Passwords(CHEAP)
         ).items():
             parts.add(cls_, part)
         app = create_app(
-            parts=parts, routers=[*ROUTERS, *wiring.pop("routers", [])], nav=NAV, templates=TEMPLATES, **wiring
+            parts=parts,
+            routers=[*ROUTERS, *wiring.pop("routers", [])],
+            nav=NAV,
+            templates=TEMPLATES,
+            static=STATIC,
+            **wiring,
         )
         with ExitStack() as clients:
             yield cls(database, clock, control, app, settings, clients)

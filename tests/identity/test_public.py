@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
+from tests.identity.factors import code_of, recovery_codes, set_up_app
 from tests.identity.support import ALICE, PASSWORD, Browser, Console
 from watchkeeper.kernel.journal import describe_fact, event_kinds
 from watchkeeper.kernel.web.access import Permission, Public, stated_routes
@@ -56,17 +58,21 @@ def test_every_route_states_its_permission(console: Console) -> None:
         ("/setup/{secret}", "POST"),
         ("/login/link/{secret}", "GET"),
         ("/login/link/{secret}", "POST"),
+        ("/login/second", "GET"),
+        ("/login/second", "POST"),
+        ("/login/passkey", "POST"),
+        ("/login/passkey/options", "POST"),
         ("/login/oidc", "GET"),
         ("/login/oidc/callback", "GET"),
     }
-    assert len(stated) == 20
+    assert len(stated) == 37
 
 
 def test_a_form_sent_without_a_token_changes_nothing_anywhere(console: Console, alice: Browser) -> None:
     facts = len(console.facts())
     for route in stated_routes(console.app):
         for method in route.methods & {"POST", "DELETE", "PUT", "PATCH"}:
-            path = route.path.replace("{secret}", "x").replace("{session_id}", "x").replace("{token_id}", "x")
+            path = re.sub(r"\{\w+\}", "x", route.path)
             assert alice.client.request(method, path, data={}).status_code == 403, path
     assert len(console.facts()) == facts
 
@@ -81,6 +87,7 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     alice.submit("/account/password", form, page="/account")
     alice.submit("/logout", {}, page="/account")
     link_and_unlink(console)
+    use_second_factors(console)
     sentences = {fact.kind: describe_fact(fact) for fact in console.facts()}
     assert set(sentences) == {kind for kind in event_kinds() if kind.startswith("identity.")}
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences.values())
@@ -88,6 +95,20 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     assert (
         sentences["identity.sign_in_refused"] == "A sign-in for an unknown e-mail was refused: the password was wrong."
     )
+
+
+def use_second_factors(console: Console) -> None:
+    browser = console.browser("198.51.100.77")
+    browser.sign_in(password="another tractor in spring")
+    secret = set_up_app(console, browser)
+    browser.submit("/account/email", {"email": "alice@example.net"}, page="/account")
+    browser.submit("/account/prove", {"code": code_of(console, secret)})
+    codes = recovery_codes(browser)
+    again = console.browser("198.51.100.78")
+    again.sign_in("alice@example.net", "another tractor in spring")
+    again.submit("/login/second", {"code": "000000"})
+    again.submit("/login/second", {"code": codes[0]})
+    again.submit("/account/factors/app/remove", {"password": "another tractor in spring"}, page="/account/factors")
 
 
 def link_and_unlink(console: Console) -> None:

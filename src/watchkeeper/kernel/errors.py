@@ -21,6 +21,8 @@ class Refusal(Exception):
     code: ClassVar[str] = "kernel.refused"
     status: ClassVar[int] = 400
     title: ClassVar[str] = "Refused"
+    # The page on which a person can do what is missing; browsers are led there.
+    way_on: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -71,6 +73,14 @@ class Forbidden(Refusal):
     code = "kernel.forbidden"
     status = 403
     title = "Not allowed"
+
+
+class ProveAgain(Forbidden):
+    """The person is known, but too long ago for this; a page leads to where they show it once more."""
+
+    code = "kernel.prove_again"
+    title = "Show once more who you are"
+    way_on = "/account/prove"
 
 
 class TooLarge(Refusal):

@@ -6,6 +6,7 @@
 # Annotations are kept as objects: FastAPI reads those of the guards below, and instances have no module globals.
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -14,11 +15,12 @@ from fastapi.routing import iter_route_contexts
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import BaseRoute, Mount
 
-from watchkeeper.kernel.errors import Forbidden, Unauthenticated
+from watchkeeper.kernel.errors import Forbidden, ProveAgain, Unauthenticated
 from watchkeeper.kernel.web.csrf import check_origin, check_token, is_unsafe
-from watchkeeper.kernel.web.parts import parts_of
+from watchkeeper.kernel.web.parts import clock_of, parts_of
 
 _ACTOR = "watchkeeper.actor"
+PROOF_LASTS = timedelta(minutes=10)
 
 
 class Scope(StrEnum):
@@ -69,7 +71,8 @@ class Public:
 class Actor:
     """Who acts: a signed-in person, an API token, the machine's own command line, or Watchkeeper itself.
 
-    `teams` are the names of the teams whose services the actor may change; None stands for every team's.
+    `teams` are the names of the teams whose services the actor may change; None stands for every team's. `proved_at` is
+    when a person last showed who they are.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Actor:
     scopes: frozenset[Scope]
     session_id: str | None = None
     teams: frozenset[str] | None = None
+    proved_at: datetime | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether one of the actor's scopes covers the permission's."""
@@ -121,9 +125,13 @@ def known_actor(connection: HTTPConnection) -> Actor | None:
 @dataclass(frozen=True)
 class _Requires:
     permission: Permission
+    proved_lately: bool = False
 
     async def __call__(self, request: Request) -> Actor:
-        return await authorise(request, self.permission)
+        actor = await authorise(request, self.permission)
+        if self.proved_lately:
+            _require_proof(actor, clock_of(request).now())
+        return actor
 
 
 @dataclass(frozen=True)
@@ -160,9 +168,18 @@ async def authorise(request: Request, permission: Permission) -> Actor:
     return actor
 
 
-def requires(permission: Permission) -> Any:
-    """Marks a route as needing `permission` and hands it the actor."""
-    return Depends(_Requires(permission))
+def requires(permission: Permission, *, proved_lately: bool = False) -> Any:
+    """Marks a route as needing `permission` and hands it the actor.
+
+    `proved_lately`: a person must have shown who they are in the last 10 minutes, so that an unattended browser can't
+    change what protects the account. Programs prove it with each request.
+    """
+    return Depends(_Requires(permission, proved_lately))
+
+
+def _require_proof(actor: Actor, now: datetime) -> None:
+    if actor.kind == "person" and (actor.proved_at is None or now > actor.proved_at + PROOF_LASTS):
+        raise ProveAgain("This changes what protects an account. Show once more who you are: /account/prove.")
 
 
 def public(reason: str, *, csrf: bool = True) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 import structlog
@@ -114,12 +114,13 @@ async def refuse(request: Request, refusal: Refusal) -> Response:
     """The answer to a refused request, in the form its sender understands."""
     if refusal.status >= 500 and not isinstance(refusal, Unexpected):
         _log.warning("refused", code=refusal.code, detail=refusal.detail, path=request.url.path)
-    if refusal.status == 401 and request.headers.get("hx-request") == "true":
-        return _with_header(problem_response(refusal), "HX-Redirect", _login_url(request))
+    elsewhere = _way_in(request, refusal)
+    if elsewhere is not None and request.headers.get("hx-request") == "true":
+        return _with_header(problem_response(refusal), "HX-Redirect", elsewhere)
     if not wants_page(request):
         return problem_response(refusal)
-    if refusal.status == 401:
-        return RedirectResponse(_login_url(request), status_code=303)
+    if elsewhere is not None:
+        return RedirectResponse(elsewhere, status_code=303)
     from watchkeeper.kernel.web.pages import render_refusal  # pages needs access, which the handlers serve
 
     return await render_refusal(request, refusal)
@@ -168,6 +169,21 @@ def _refusal_of_http(request: Request, error: HTTPException) -> Refusal:
     other = Unavailable(str(error.detail)) if error.status_code == 503 else Refusal(str(error.detail), headers=headers)
     other.status = error.status_code  # type: ignore[misc]  # a foreign status keeps its number
     return other
+
+
+def _way_in(request: Request, refusal: Refusal) -> str | None:
+    """Where a person goes to be let in: to sign in, or to do what is missing."""
+    if refusal.way_on is not None:
+        return f"{refusal.way_on}?{urlencode({'next': _page_of(request)})}"
+    return _login_url(request) if refusal.status == 401 else None
+
+
+def _page_of(request: Request) -> str:
+    """The page itself, or the one whose form was sent."""
+    if request.method == "GET":
+        return request.url.path
+    referer = urlsplit(request.headers.get("referer", ""))
+    return safe_next(referer.path) if referer.netloc == request.headers.get("host") else "/account"
 
 
 def _login_url(request: Request) -> str:

@@ -16,10 +16,10 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.access import Actor
-from watchkeeper.modules.identity import store, store_teams
+from watchkeeper.modules.identity import store, store_factors, store_teams
 from watchkeeper.modules.identity.control import LOCAL, ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
-from watchkeeper.modules.identity.errors import BearerRefused
+from watchkeeper.modules.identity.errors import BearerRefused, FactorRequired
 from watchkeeper.modules.identity.model import (
     CONTROL_PREFIX,
     LONGEST_SECRET,
@@ -29,6 +29,7 @@ from watchkeeper.modules.identity.model import (
     Role,
     Session,
     SessionPolicy,
+    SignInMethod,
     Token,
     digest,
     is_loopback,
@@ -36,6 +37,8 @@ from watchkeeper.modules.identity.model import (
 
 CACHE_SECONDS = 5.0  # a revoked token works no longer than this on any replica
 _CACHE_ENTRIES = 4096
+# These show a second factor, or leave it to the provider; the demo's link is printed on the machine itself.
+_STRONG = frozenset({SignInMethod.SECOND_FACTOR, SignInMethod.RECOVERY, SignInMethod.PASSKEY, SignInMethod.OIDC})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
@@ -43,13 +46,21 @@ class IdentityAuthenticator:
     """Implements `kernel.web.access.Authenticator` on people's sessions, API tokens and the local control token."""
 
     def __init__(
-        self, db: Database, clock: Clock, policy: SessionPolicy, cookie: SessionCookie, control: ControlToken | None
+        self,
+        db: Database,
+        clock: Clock,
+        policy: SessionPolicy,
+        cookie: SessionCookie,
+        control: ControlToken | None,
+        *,
+        require_factor: bool = False,
     ) -> None:
         self._db = db
         self._clock = clock
         self._policy = policy
         self._cookie = cookie
         self._control = control
+        self._require_factor = require_factor
         self._tokens = TokenCache()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -60,7 +71,7 @@ class IdentityAuthenticator:
         if claims:
             return await self._by_bearer(request, claims)
         secret = request.cookies.get(self._cookie.name)
-        return await self._by_session(secret) if secret else None
+        return await self._by_session(request, secret) if secret else None
 
     def forget_token(self, token_id: str) -> None:
         """Called after a revocation, so that this process refuses it at once."""
@@ -105,7 +116,11 @@ class IdentityAuthenticator:
             self._later(lambda db: store.touch_token(db, token.id, now))
         return token
 
-    async def _by_session(self, secret: str) -> Actor | None:
+    async def _demand_factor(self, person: Person) -> None:
+        if not await self._db.ask(lambda db: store_factors.has_factor(db, person.id)):
+            raise FactorRequired
+
+    async def _by_session(self, request: HTTPConnection, secret: str) -> Actor | None:
         if len(secret) > LONGEST_SECRET:
             return None
         found = await self._db.ask(lambda db: _session_and_teams(db, digest(secret)))
@@ -115,6 +130,8 @@ class IdentityAuthenticator:
         session, person, teams = found
         if person.disabled_at is not None:
             return None
+        if self._require_factor and session.method not in _STRONG and not _is_own_account(request):
+            await self._demand_factor(person)
         if now >= session.seen_at + SEEN_EVERY:
             self._later(lambda db: store.touch_session(db, session.id, now))
         return Actor(
@@ -124,6 +141,7 @@ class IdentityAuthenticator:
             scopes=person.scopes,
             session_id=session.id,
             teams=None if person.role is Role.ADMIN else teams,
+            proved_at=session.proved_at,
         )
 
     def _later(self, write: Callable[[DatabaseSession], None]) -> None:
@@ -181,6 +199,10 @@ class TokenCache:
     def drop(self, token_id: str) -> None:
         for key in [key for key, entry in self._entries.items() if entry.token.id == token_id]:
             del self._entries[key]
+
+
+def _is_own_account(request: HTTPConnection) -> bool:
+    return request.url.path.startswith(("/account", "/logout"))
 
 
 def _is_this_machine(request: HTTPConnection) -> bool:

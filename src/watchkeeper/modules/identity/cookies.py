@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
+CHALLENGE_LIVES = timedelta(minutes=5)
+
 
 @dataclass(frozen=True)
 class SessionCookie:
@@ -23,6 +25,25 @@ class SessionCookie:
     def name(self) -> str:
         # The prefix makes browsers refuse the cookie from a sub-domain, a path, or plain http.
         return "__Host-wk_session" if self.secure else "wk_session"
+
+    @property
+    def challenge_name(self) -> str:
+        """The cookie that finds what this browser has begun: a sign-in half done, a passkey's challenge."""
+        return "__Host-wk_challenge" if self.secure else "wk_challenge"
+
+    def give_challenge(self, response: Response, secret: str) -> None:
+        response.set_cookie(
+            self.challenge_name,
+            secret,
+            max_age=int(CHALLENGE_LIVES.total_seconds()),
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def take_challenge(self, response: Response) -> None:
+        response.delete_cookie(self.challenge_name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def give(self, response: Response, secret: str) -> None:
         response.set_cookie(

@@ -99,3 +99,53 @@ class TokenNotFound(NotFound):
 
     def __init__(self, token: str) -> None:
         super().__init__(f"There is no token {token}.")
+
+
+class ChallengeGone(Forbidden):
+    """What was begun is over: used already, too old, or begun in another browser."""
+
+    code = "identity.challenge_gone"
+    title = "Begin again"
+
+    def __init__(self) -> None:
+        super().__init__("This took too long, or was finished already. Begin again.")
+
+
+class CodeRefused(Forbidden):
+    """One answer for a wrong code, a used one, and one of nobody's."""
+
+    code = "identity.code_refused"
+    title = "The code does not fit"
+
+    def __init__(self) -> None:
+        super().__init__("This code does not fit, or was used already. Wait for the next one.")
+
+
+class PasskeyRefused(Invalid):
+    """The browser's answer does not prove anything to us."""
+
+    code = "identity.passkey_refused"
+    title = "The passkey was not accepted"
+
+
+class FactorNeeded(Conflict):
+    """The last second factor can't go while the password is short."""
+
+    code = "identity.factor_needed"
+    title = "The password alone is too short"
+
+
+class FactorNotFound(NotFound):
+    code = "identity.factor_not_found"
+    title = "There is no such second factor"
+
+
+class FactorRequired(Forbidden):
+    """This console asks everybody for a second factor, and this person has none yet."""
+
+    code = "identity.factor_required"
+    title = "Add a second factor first"
+    way_on = "/account/factors"
+
+    def __init__(self) -> None:
+        super().__init__("This console asks everybody for a second factor. Add one on /account/factors.")

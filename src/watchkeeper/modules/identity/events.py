@@ -170,9 +170,122 @@ class ExternalAccountUnlinked(Event):
         return "An account at an OpenID provider was unlinked: it no longer signs this person in."
 
 
-_METHODS = {"password": "password", "setup": "set-up link", "link": "one-time link", "oidc": "OpenID provider"}
+@dataclass(frozen=True, kw_only=True)
+class FactorAdded(Event):
+    """`factor` is `app` (one-time codes) or `passkey`."""
+
+    kind: ClassVar[str] = "identity.factor_added"
+    person: str
+    factor: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"{_FACTORS.get(data['factor'], data['factor'])} was added to an account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorRemoved(Event):
+    kind: ClassVar[str] = "identity.factor_removed"
+    person: str
+    factor: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"{_FACTORS.get(data['factor'], data['factor'])} was removed from an account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodesMade(Event):
+    kind: ClassVar[str] = "identity.recovery_codes_made"
+    person: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "New recovery codes were made; earlier ones no longer work."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodeUsed(Event):
+    kind: ClassVar[str] = "identity.recovery_code_used"
+    person: str
+    left: int
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"A recovery code was used; {data['left']} are left."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeRefused(Event):
+    """The password was right and the second factor was not: somebody may know the password."""
+
+    kind: ClassVar[str] = "identity.code_refused"
+    person: str
+    reason: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"A second factor was refused after the right password: {_REASONS.get(data['reason'], data['reason'])}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvedAgain(Event):
+    kind: ClassVar[str] = "identity.proved_again"
+    person: str
+    session: str
+    method: str
+
+    def subject(self) -> Subject:
+        return Subject("session", self.session)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"Showed once more who they are, with a {_METHODS.get(data['method'], data['method'])}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailChanged(Event):
+    kind: ClassVar[str] = "identity.email_changed"
+    person: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "The e-mail address of an account was changed."
+
+
+_FACTORS = {"app": "An authenticator app", "passkey": "A passkey"}
+_METHODS = {
+    "password": "password",
+    "setup": "set-up link",
+    "link": "one-time link",
+    "second_factor": "password and a code",
+    "recovery": "password and a recovery code",
+    "passkey": "passkey",
+    "invitation": "invitation",
+    "reset": "link to a new password",
+    "oidc": "OpenID provider",
+}
 _REASONS = {
     "wrong_password": "the password was wrong",
+    "wrong_code": "the code was wrong or used",
     "paused": "too many attempts",
     "by_person": "its owner ended it",
     "password_changed": "the password was changed",

@@ -9,7 +9,7 @@ from datetime import timedelta
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Complaint, Unavailable
-from watchkeeper.modules.identity import passwords
+from watchkeeper.modules.identity import passwords, store_factors
 from watchkeeper.modules.identity.errors import (
     PasswordRefused,
     PersonRefused,
@@ -22,8 +22,10 @@ from watchkeeper.modules.identity.model import (
     LONGEST_EMAIL,
     LONGEST_NAME,
     Attempt,
+    HalfSignedIn,
     Peer,
     SignedIn,
+    SignInMethod,
     clean_name,
     is_email,
 )
@@ -40,8 +42,13 @@ class FrontDesk:
     passwords: Passwords
     settings: IdentitySettings
 
-    async def sign_in(self, email: str, password: str, peer: Peer, *, replaces: str | None = None) -> SignedIn:
-        """A new session. Raises SignInRefused or SignInPaused; `replaces` is the secret of the browser's old one."""
+    async def sign_in(
+        self, email: str, password: str, peer: Peer, *, replaces: str | None = None
+    ) -> SignedIn | HalfSignedIn:
+        """A new session, or the first half of one where a second factor is to follow.
+
+        Raises SignInRefused or SignInPaused; `replaces` is the secret of the browser's old one.
+        """
         email = email.strip()[: LONGEST_EMAIL + 1]  # what is longer is no e-mail, and not worth a look
         attempt = await self.db.write(lambda db: Identity(db, self.clock, self.settings).attempt(email, peer))
         _require_no_wait(attempt)
@@ -74,15 +81,12 @@ class FrontDesk:
 
         Raises WrongPassword, SignInPaused or PasswordRefused.
         """
-        attempt = await self.db.write(
-            lambda db: Identity(db, self.clock, self.settings).count_own_check(person_id, session_id)
-        )
-        _require_no_wait(attempt)
+        attempt = await self.check_own_password(person_id, session_id, current)
         person = attempt.person
-        verdict = await self._check(attempt, current, person.password_hash if person else None)
-        if person is None or not verdict.matches:
+        if person is None:
             raise WrongPassword
-        _require_password(new, about=(person.name, person.email or ""))
+        has_factor = await self.db.ask(lambda db: store_factors.has_factor(db, person_id))
+        _require_password(new, about=(person.name, person.email or ""), has_factor=has_factor)
         password_hash = await self.passwords.hash(new)
 
         return await self.db.write(
@@ -90,6 +94,27 @@ class FrontDesk:
                 person, session_id, password_hash, attempt
             )
         )
+
+    async def prove(self, person_id: str, session_id: str, *, password: str) -> str:
+        """Show once more who one is; answers this session's new secret. Raises WrongPassword or SignInPaused."""
+        attempt = await self.check_own_password(person_id, session_id, password)
+        return await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).prove_again(
+                person_id, session_id, SignInMethod.PASSWORD, attempt
+            )
+        )
+
+    async def check_own_password(self, person_id: str, session_id: str, password: str) -> Attempt:
+        """The attempt, when the password is the person's own. Raises WrongPassword or SignInPaused."""
+        attempt = await self.db.write(
+            lambda db: Identity(db, self.clock, self.settings).count_own_check(person_id, session_id)
+        )
+        _require_no_wait(attempt)
+        person = attempt.person
+        verdict = await self._check(attempt, password, person.password_hash if person else None)
+        if person is None or not verdict.matches:
+            raise WrongPassword
+        return attempt
 
     async def _check(self, attempt: Attempt, password: str, stored: str | None) -> Verdict:
         try:
@@ -123,7 +148,7 @@ def _require_person(name: str, email: str) -> None:
         raise PersonRefused("The name or the e-mail is not valid.", complaints=complaints)
 
 
-def _require_password(password: str, *, about: tuple[str, ...]) -> None:
-    found = passwords.complaints(password, about=about)
+def _require_password(password: str, *, about: tuple[str, ...], has_factor: bool = False) -> None:
+    found = passwords.complaints(password, about=about, has_factor=has_factor)
     if found:
         raise PasswordRefused(found[0], complaints=[Complaint("password", one) for one in found])

@@ -174,6 +174,27 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
+class FactorState:
+    """What a person can show besides a password: an authenticator app, passkeys, recovery codes that are left."""
+
+    app: bool
+    passkeys: int
+    recovery_codes: int
+
+    @property
+    def any(self) -> bool:
+        return self.app or self.passkeys > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfSignedIn:
+    """The password was right and a second factor is to follow. `secret` finds the challenge for 5 minutes."""
+
+    secret: str = field(repr=False)
+    person: Person
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A look at a password, counted before it happens: under `own` for the account, under `shared` for the network."""
 

@@ -3,6 +3,7 @@
 # Annotations are kept as objects for FastAPI.
 import ipaddress
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Form, Request
 from pydantic import ConfigDict
@@ -19,7 +20,7 @@ from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.cookies import SessionCookie
 from watchkeeper.modules.identity.errors import PasswordRefused, PersonRefused, SignInPaused, SignInRefused
 from watchkeeper.modules.identity.front_desk import FrontDesk
-from watchkeeper.modules.identity.model import Peer, SignedIn, describe_device, local_path
+from watchkeeper.modules.identity.model import HalfSignedIn, Peer, SignedIn, describe_device, local_path
 from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST
 from watchkeeper.modules.identity.permissions import USE_ACCOUNT, own_session
 from watchkeeper.modules.identity.service import Identity
@@ -71,6 +72,15 @@ def welcome(signed_in: SignedIn, cookie: SessionCookie, target: str) -> Response
     return response
 
 
+def challenge_cookie(cookie: SessionCookie, secret: str | None, response: Response) -> Response:
+    """Remember, or with None forget, what this browser has begun."""
+    if secret is None:
+        cookie.take_challenge(response)
+    else:
+        cookie.give_challenge(response, secret)
+    return response
+
+
 # --- sign-in ---
 
 
@@ -92,6 +102,9 @@ async def sign_in(
         signed_in = await desk.sign_in(form.email, form.password, peer_of(request), replaces=before)
     except (SignInRefused, SignInPaused) as refusal:
         return await _login_form(request, db, next_path=local_path(form.next, ""), email=form.email, refusal=refusal)
+    if isinstance(signed_in, HalfSignedIn):
+        target = f"/login/second?{urlencode({'next': local_path(form.next)})}"
+        return challenge_cookie(cookie, signed_in.secret, RedirectResponse(target, status_code=303))
     return welcome(signed_in, cookie, local_path(form.next))
 
 

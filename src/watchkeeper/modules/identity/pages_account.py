@@ -4,17 +4,20 @@
 from typing import Annotated
 
 from fastapi import Form, Request
+from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
-from watchkeeper.kernel.web.wire import page_router
+from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import store
-from watchkeeper.modules.identity.errors import PasswordRefused, SignInPaused, WrongPassword
+from watchkeeper.modules.identity.errors import PasswordRefused, PersonRefused, SignInPaused, WrongPassword
+from watchkeeper.modules.identity.factors import factor_state
 from watchkeeper.modules.identity.front_desk import FrontDesk
 from watchkeeper.modules.identity.pages import Cookie, Db, Desk, Now, SecretForm, Somebody
-from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST
+from watchkeeper.modules.identity.pages_factors import Proven, require_person
+from watchkeeper.modules.identity.passwords import LONGEST, SHORTEST, SHORTEST_WITH_FACTOR
 from watchkeeper.modules.identity.permissions import own_session
 from watchkeeper.modules.identity.service import Identity
 
@@ -22,9 +25,14 @@ router = page_router()
 
 _DONE = {
     "password": "The password is changed. Every other session has ended.",
+    "email": "The e-mail address is changed.",
     "ended": "The session has ended.",
     "others": "Every other session has ended.",
 }
+
+
+class EmailForm(PageForm):
+    email: str = Field("", max_length=1000)
 
 
 class PasswordForm(SecretForm):
@@ -61,6 +69,24 @@ async def change_password(
     return response
 
 
+@router.post("/account/email")
+async def change_email(
+    request: Request, who: Proven, form: Annotated[EmailForm, Form()], desk: Desk, db: Db, clock: Now
+) -> Response:
+    """Change the address that one signs in with."""
+    person_id, _ = own_session(who)
+    try:
+        await db.write(
+            lambda session: Identity(session, clock, desk.settings).change_email(
+                require_person(session, person_id), form.email
+            )
+        )
+    except PersonRefused as refusal:
+        errors = {one.where: one.expected for one in refusal.complaints}
+        return await _account(request, who, desk, errors=errors, status=refusal.status)
+    return RedirectResponse("/account?done=email", status_code=303)
+
+
 @router.post("/account/sessions/{session_id}/end")
 async def end_session(who: Somebody, session_id: str, db: Db, clock: Now, desk: Desk) -> Response:
     """End one session of one's own."""
@@ -88,10 +114,11 @@ async def _account(
     refusal: Refusal | None = None,
 ) -> Response:
     person_id, session_id = own_session(who)
-    person, sessions = await desk.db.ask(
+    person, sessions, factors = await desk.db.ask(
         lambda session: (
             store.person(session, person_id),
             Identity(session, desk.clock, desk.settings).own_sessions(person_id),
+            factor_state(session, person_id),
         )
     )
     response = render(
@@ -103,7 +130,8 @@ async def _account(
         this_session=session_id,
         errors=errors or {},
         message=message,
-        shortest=SHORTEST,
+        factors=factors,
+        shortest=SHORTEST_WITH_FACTOR if factors.any else SHORTEST,
         longest=LONGEST,
     )
     response.headers.update(refusal.headers if refusal else {})

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 SHORTEST = 15  # what NIST SP 800-63B-4 asks for where a password is the only factor
+SHORTEST_WITH_FACTOR = 8  # and where it is one of two
 LONGEST = 256
 _LEAST_OWN = 8  # characters that must remain when names and very common words are taken out
+_LEAST_OWN_SHORT = 6
 _LEAST_DISTINCT = 6
 _MOST_IN_ORDER = 0.6
 
@@ -28,8 +30,28 @@ _PRODUCT_WORDS = (
     "secret",
 )
 
-# Long passwords that stand in every leaked list; the short ones are refused by their length already.
+# Passwords that stand at the top of every leaked list. What follows the keyboard, repeats itself or is little more than
+# a name or "password" is refused by rule, so only the rest is listed; short ones are for accounts with a second factor.
 _COMMON_TEXT = """
+    sunshine princess football baseball superman trustno1 iloveyou starwars michelle jennifer jordan23 computer corvette
+    mercedes midnight mountain elephant butterfly cocacola marlboro chocolate liverpool chelsea1 arsenal1 barcelona
+    samantha victoria veronica alexander charlotte christian nicholas benjamin patricia danielle stephanie elizabeth
+    isabella sebastian valentina angelica gabriela fernando alejandro francisco santiago guadalupe estrella
+    whatever blink182 metallica nirvana1 slipknot linkinpark greenday scorpion dolphins cowboys1 steelers packers1
+    yankees1 redskins broncos1 patriots lakers24 warriors raiders1 hello123 hellohello goodluck lovely12 friends1
+    forever1 iloveu12 babygirl sweetheart honeybee buttercup snowball cupcakes cinnamon brownies cookies1
+    pokemon1 pikachu1 charmander minecraft fortnite roblox123 dragon12 dragonball naruto12 onepiece gandalf1
+    matrix12 terminator spiderman batman12 ironman1 avengers superstar rockstar champion winner12 gangster
+    samsung1 iphone12 android1 google12 facebook youtube1 internet explorer microsoft windows1 linux123 server12
+    freedom1 america1 england1 deutschland germany1 mexico12 brasil12 australia canada12 scotland ireland1
+    summer12 winter12 spring12 autumn12 sommer12 winter2025 summer2025 spring2026 summer2026 winter2026 january1
+    december september november thursday saturday passw0rd pa55word p4ssw0rd secret12 access14 master12 shadow12
+    monkey12 killer12 jordan12 harley12 ranger12 hunter12 buster12 soccer12 hockey12 tigger12 charlie1 thomas12
+    andrew12 michael1 daniel12 robert12 joshua12 matthew1 anthony1 william1 jessica1 amanda12 ashley12 nicole12
+    chelsea123 maverick phoenix1 thunder1 tiger123 eagle123 falcon12 bulldog1 mustang1 yamaha12 suzuki12 kawasaki
+    hannover schalke04 bayern12 borussia schatz12 schnecke mausebaer sternchen fussball hallo123 geheim12
+    azerty12 soleil12 bonjour1 chouchou doudou12 motdepasse marseille contrasena tequiero teamo123 amorcito
+    password1 letmein1 qwerty123 abc12345 test1234 temp1234 user1234 root1234 demo1234 guest123 admin123 oracle12
     correcthorsebatterystaple correct-horse-battery-staple iloveyouiloveyou iloveyousomuch1 ihavenopassword
     thisismypassword thisisapassword thisisasecret myverysecurepassword mysecretpassword ilovemyfamily123
     youshallnotpass maytheforcebewithyou onceuponatimeinthewest tobeornottobe thequickbrownfox
@@ -72,16 +94,18 @@ def normalise(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def complaints(password: str, *, about: Iterable[str] = ()) -> list[str]:
+def complaints(password: str, *, about: Iterable[str] = (), has_factor: bool = False) -> list[str]:
     """Why this password is refused, each as a sentence; empty when it is fine.
 
-    `about` holds what is known of the account (name, e-mail): a password made only of that is guessed first.
+    `has_factor`: a second factor is asked for too, so it may be shorter. `about` holds what is known of the account
+    (name, e-mail): a password made only of that is guessed first.
     """
     text = normalise(password[: LONGEST * 4])  # so that a megabyte costs no time
     if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
         return ["Use characters that can be written as text."]
-    if len(text) < SHORTEST:
-        return [f"Use at least {SHORTEST} characters; four or more unrelated words are easy to remember."]
+    shortest = SHORTEST_WITH_FACTOR if has_factor else SHORTEST
+    if len(text) < shortest:
+        return [f"Use at least {shortest} characters; four or more unrelated words are easy to remember."]
     if len(text) > LONGEST:
         return [f"Use at most {LONGEST} characters."]
     plain = text.casefold()
@@ -91,7 +115,7 @@ def complaints(password: str, *, about: Iterable[str] = ()) -> list[str]:
         return ["This repeats the same few characters. Choose something less regular."]
     if _in_order(plain) > _MOST_IN_ORDER:
         return ["This follows the order of the alphabet, the digits or the keyboard. Choose something less regular."]
-    if len(_without(plain, tuple(about))) < _LEAST_OWN:
+    if len(_without(plain, tuple(about))) < (_LEAST_OWN if len(text) >= SHORTEST else _LEAST_OWN_SHORT):
         return ["This is little more than a name, the e-mail address or a very common word. Add words of your own."]
     return []
 

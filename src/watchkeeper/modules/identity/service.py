@@ -9,15 +9,25 @@ from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import Clock, rfc3339
+from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import is_id, new_id, new_secret
-from watchkeeper.modules.identity import events, store
-from watchkeeper.modules.identity.errors import LinkDead, SessionNotFound, SetupClosed, SignInRefused, WrongPassword
+from watchkeeper.modules.identity import events, store, store_challenges, store_factors
+from watchkeeper.modules.identity.challenges import Challenges
+from watchkeeper.modules.identity.errors import (
+    LinkDead,
+    PersonRefused,
+    SessionNotFound,
+    SetupClosed,
+    SignInRefused,
+    WrongPassword,
+)
 from watchkeeper.modules.identity.model import (
     LOGIN_PREFIX,
     SESSION_PREFIX,
     SETUP_PREFIX,
     Attempt,
     Charge,
+    HalfSignedIn,
     Limit,
     Link,
     LinkPurpose,
@@ -38,6 +48,8 @@ from watchkeeper.modules.identity.settings import IdentitySettings
 
 NOBODY = "anonymous"
 SYSTEM = "system:identity"
+SECOND_FACTOR = "second_factor"
+SECOND_FACTOR_TAKES = timedelta(minutes=5)
 
 _FORGET_SESSIONS = timedelta(days=31)  # one day more than the longest idle time that can be set
 _FORGET_TALLIES = timedelta(days=1)  # the longest window that can be set
@@ -48,6 +60,7 @@ class Identity:
 
     def __init__(self, db: Database, clock: Clock, settings: IdentitySettings) -> None:
         self._db = db
+        self._clock = clock
         self._now = clock.now()
         self._settings = settings
 
@@ -134,16 +147,31 @@ class Identity:
             return self._paused(person, answer)
         return Attempt(person, timedelta(0), own=account, shared=by_address)
 
-    def admit(self, attempt: Attempt, peer: Peer, *, rehashed: str | None, replaces: str | None) -> SignedIn:
-        """The password fitted. Raises SignInRefused when it was changed in the meantime."""
+    def admit(
+        self, attempt: Attempt, peer: Peer, *, rehashed: str | None, replaces: str | None
+    ) -> SignedIn | HalfSignedIn:
+        """The password fitted; where the person has a second factor, that is to follow.
+
+        Raises SignInRefused when the password was changed in the meantime.
+        """
         checked = attempt.person
         person = store.person(self._db, checked.id) if checked else None
         if checked is None or person is None or person.password_hash != checked.password_hash:
             raise SignInRefused
         if rehashed is not None:
             store.set_password_hash(self._db, person.id, rehashed, instead_of=person.password_hash)
+        if store_factors.has_factor(self._db, person.id):
+            # Only this attempt is taken back: who knows a password may still be somebody else.
+            self.forgive_one(attempt)
+            challenges = Challenges(self._db, self._clock)
+            secret = challenges.begin(SECOND_FACTOR, person_id=person.id, data={}, life=SECOND_FACTOR_TAKES)
+            return HalfSignedIn(secret=secret, person=person)
         self.forgive(attempt)
         return self._begin(person, peer, SignInMethod.PASSWORD, replaces)
+
+    def begin_session(self, person: Person, peer: Peer, method: SignInMethod, replaces: str | None) -> SignedIn:
+        """A session for somebody who has shown who they are. Raises SignInRefused for a disabled account."""
+        return self._begin(person, peer, method, replaces)
 
     def admit_external(self, person: Person, peer: Peer, replaces: str | None) -> SignedIn:
         """A new session for the person whom their OpenID provider has vouched for."""
@@ -183,10 +211,28 @@ class Identity:
         self.forgive(attempt)
         ended = self._end_others(person.id, session_id)
         secret = new_secret(SESSION_PREFIX)
-        store.renew_session(self._db, session_id, digest(secret))
+        store.renew_session(self._db, session_id, digest(secret), proved_at=self._now)
         self._tell(events.PasswordChanged(person=person.id), by=person.id)
         self._tell_ended(person.id, ended, "password_changed")
         return secret
+
+    def prove_again(self, person_id: str, session_id: str, method: SignInMethod, attempt: Attempt | None = None) -> str:
+        """The session's person has shown once more who they are; answers the session's new secret."""
+        if attempt is not None:
+            self.forgive(attempt)
+        secret = new_secret(SESSION_PREFIX)
+        store.renew_session(self._db, session_id, digest(secret), proved_at=self._now)
+        self._tell(events.ProvedAgain(person=person_id, session=session_id, method=method.value), by=person_id)
+        return secret
+
+    def change_email(self, person: Person, email: str) -> None:
+        """Give the account another address, which is not verified yet. Raises PersonRefused."""
+        if not is_email(email):
+            complaint = Complaint("email", "Enter an e-mail address such as alice@example.org.")
+            raise PersonRefused("The e-mail is not valid.", complaints=[complaint])
+        if not store.set_email(self._db, person.id, email):
+            raise PersonRefused("The e-mail is taken.", complaints=[Complaint("email", "Another account has it.")])
+        self._tell(events.EmailChanged(person=person.id), by=person.id)
 
     def own_sessions(self, person_id: str) -> list[Session]:
         policy = self._settings.sessions
@@ -210,7 +256,7 @@ class Identity:
 
     def forget(self) -> int:
         """Clear away what is over: old sessions with their addresses, links and counts."""
-        return store.forget(
+        return store_challenges.forget(self._db, self._now) + store.forget(
             self._db, sessions_before=self._now - _FORGET_SESSIONS, tallies_before=self._now - _FORGET_TALLIES
         )
 
@@ -234,7 +280,12 @@ class Identity:
         return secret, link
 
     def _begin(self, person: Person, peer: Peer, method: SignInMethod, replaces: str | None) -> SignedIn:
-        """A new session with a new secret each time: a cookie planted before sign-in is worth nothing after it."""
+        """A new session with a new secret each time: a cookie planted before sign-in is worth nothing after it.
+
+        Raises SignInRefused for a disabled account.
+        """
+        if person.disabled_at is not None:
+            raise SignInRefused
         if replaces is not None and (before := store.session_by_digest(self._db, digest(replaces))):
             self._end(before[1].id, before[0].id, "replaced")
         secret = new_secret(SESSION_PREFIX)

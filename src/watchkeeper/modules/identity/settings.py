@@ -30,6 +30,12 @@ class IdentitySettings(SettingsGroup):
     failures_per_address: int = Field(
         30, ge=3, le=1000, description="Wrong passwords answered per network address in a window before sign-in pauses."
     )
+    code_failures: int = Field(
+        5, ge=3, le=50, description="Wrong codes of a second factor answered per account in a window, then a pause."
+    )
+    require_second_factor: bool = Field(
+        False, description="Whether everybody with a password must add a second factor before they go on."
+    )
     failure_window_minutes: int = Field(
         15, ge=1, le=1440, description="The window in which wrong passwords are counted, and the longest pause."
     )
@@ -137,6 +143,10 @@ class IdentitySettings(SettingsGroup):
     @property
     def account_limit(self) -> Limit:
         return Limit(self.failures_per_account, timedelta(minutes=self.failure_window_minutes), grows=True)
+
+    @property
+    def code_limit(self) -> Limit:
+        return Limit(self.code_failures, timedelta(minutes=self.failure_window_minutes), grows=True)
 
     @property
     def address_limit(self) -> Limit:

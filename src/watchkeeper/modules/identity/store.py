@@ -85,6 +85,17 @@ def set_password_hash(db: Database, person_id: str, password_hash: str, *, inste
     return _changed(db, statement) == 1
 
 
+def set_email(db: Database, person_id: str, email: str) -> bool:
+    """False when somebody else has it. A new address is not verified."""
+    key = normalise_email(email)
+    holder = db.execute(select(people.c.id).where(people.c.email_key == key)).scalar()
+    if holder is not None and holder != person_id:
+        return False
+    values = {"email": email, "email_key": key, "email_verified_at": None}
+    db.execute(update(people).where(people.c.id == person_id).values(values))
+    return True
+
+
 def person_names(db: Database, ids: Sequence[str]) -> dict[str, str]:
     rows = db.execute(select(people.c.id, people.c.name).where(people.c.id.in_(ids)))
     return {row.id: row.name for row in rows}
@@ -141,9 +152,9 @@ def end_session(db: Database, session_id: str, person_id: str, now: datetime) ->
     return _changed(db, update(sessions).where(open_one).values(ended_at=now)) == 1
 
 
-def renew_session(db: Database, session_id: str, digest: str) -> None:
+def renew_session(db: Database, session_id: str, digest: str, *, proved_at: datetime) -> None:
     """Give a session another secret; the one before opens nothing any more."""
-    db.execute(update(sessions).where(sessions.c.id == session_id).values(digest=digest))
+    db.execute(update(sessions).where(sessions.c.id == session_id).values(digest=digest, proved_at=proved_at))
 
 
 def touch_session(db: Database, session_id: str, now: datetime) -> None:

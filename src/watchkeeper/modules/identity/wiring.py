@@ -10,7 +10,16 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Authenticator
 from watchkeeper.kernel.web.pages import NavItem
-from watchkeeper.modules.identity import pages, pages_account, pages_oidc, pages_tokens, routes, routes_oidc
+from watchkeeper.modules.identity import (
+    pages,
+    pages_account,
+    pages_factors,
+    pages_oidc,
+    pages_second,
+    pages_tokens,
+    routes,
+    routes_oidc,
+)
 from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
@@ -23,12 +32,15 @@ from watchkeeper.modules.identity.settings import IdentitySettings
 ROUTERS = (
     routes.router,
     pages.router,
+    pages_second.router,
+    pages_factors.router,
     pages_account.router,
     pages_oidc.router,
     pages_tokens.router,
     routes_oidc.router,
 )
 TEMPLATES = {"identity": Path(__file__).parent / "templates"}
+STATIC = {"identity": Path(__file__).parent / "static"}
 NAV = (NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),)
 
 
@@ -44,7 +56,9 @@ def identity_parts(
     """The parts that identity's routes, and the kernel's `requires`, are handed."""
     hasher = passwords or Passwords()
     cookie = SessionCookie.for_base_url(server.base_url, settings.sessions.absolute)
-    authenticator = IdentityAuthenticator(db, clock, settings.sessions, cookie, control)
+    authenticator = IdentityAuthenticator(
+        db, clock, settings.sessions, cookie, control, require_factor=settings.require_second_factor
+    )
     return {
         Authenticator: authenticator,
         IdentityAuthenticator: authenticator,
