@@ -225,7 +225,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             **telemetry_wiring.TEMPLATES,
             "app": Path(__file__).parent / "templates",
         },
-        static=telemetry_wiring.STATIC,
+        static={**identity_wiring.STATIC, **telemetry_wiring.STATIC},
         body_limits={"/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
     )
