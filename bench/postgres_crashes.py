@@ -38,6 +38,7 @@ def main() -> None:
         ("acknowledged and lost", f"{found.lost} of {found.acknowledged}", found.lost == 0),
         ("done twice", found.twice, found.twice == 0),
         ("not heard on a stream", found.unheard, found.unheard == 0),
+        ("streams that broke", found.streams - options.replicas, found.streams == options.replicas),
         ("the journal", found.chain or "verifies", found.chain is None),
         ("recurring work goes on", found.work_goes_on, found.work_goes_on),
         ("unexpected answers", len(found.bad), not found.bad),

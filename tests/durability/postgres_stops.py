@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from tests.support.postgres import PostgresServer
 from tests.support.running import RunningServer, running_server
+from tests.telemetry.support import spans
 from watchkeeper.kernel.db.database import open_for_reading
 from watchkeeper.kernel.journal import FactFilter, read_facts
 from watchkeeper.kernel.journal.verify import ChainBroken, verify_chain
@@ -36,6 +37,7 @@ class Load:
     answers: Counter[str] = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)
     heard: list[set[str]] = field(default_factory=list)
+    streams: int = 0
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _ending: threading.Event = field(default_factory=threading.Event)
     _listening: threading.Event = field(default_factory=threading.Event)
@@ -63,6 +65,16 @@ class Load:
         for thread in self._listeners:
             thread.join(10)
 
+    def look_while_away(self) -> None:
+        """A load balancer must look elsewhere, and telemetry must still be taken in."""
+        for replica in self.replicas:
+            ready = replica.client.get("/readyz").status_code
+            body = spans(time.time_ns()).SerializeToString()
+            headers = {"Content-Type": "application/x-protobuf"}
+            taken = httpx.post(f"{replica.url}/v1/traces", content=body, headers=headers, trust_env=False, timeout=30)
+            if (ready, taken.status_code) != (503, 200):
+                self.bad.append(f"while away: /readyz {ready}, /v1/traces {taken.status_code} {taken.text[:200]}")
+
     def _write(self, replica: RunningServer) -> None:
         while not self._ending.is_set():
             name = f"load-{next(self._numbers)}"
@@ -84,8 +96,9 @@ class Load:
         last = "beginning"
         while not self._listening.is_set():
             try:
+                self.streams += 1
                 with replica.client.stream(
-                    "GET", "/api/v1/timeline/stream", headers={"Last-Event-ID": last}, timeout=5
+                    "GET", "/api/v1/timeline/stream", headers={"Last-Event-ID": last}, timeout=60
                 ) as stream:
                     for line in stream.iter_lines():
                         if line.startswith("id:"):
@@ -107,6 +120,7 @@ class Stopped:
     lost: int
     twice: int
     unheard: int
+    streams: int
     bad: list[str]
     answers: Counter[str]
     chain: str | None
@@ -128,6 +142,7 @@ def stop_under_load(folder: Path, *, rounds: int, replicas: int = 3, seconds: fl
                 server.stop_immediately()
                 # Away for shorter or longer than the patience of one request.
                 time.sleep(0.2 + number % 3)
+                load.look_while_away()
                 started = time.monotonic()
                 server.start()
                 _wait_until_all_write(running, f"probe-{number}")
@@ -182,6 +197,7 @@ def _judge(url: str, load: Load, recoveries: list[float]) -> Stopped:
         lost=len(load.acknowledged - set(facts)),
         twice=sum(times - 1 for times in facts.values()),
         unheard=sum(len(load.acknowledged - heard) for heard in load.heard),
+        streams=load.streams,
         bad=load.bad,
         answers=load.answers,
         chain=chain,
