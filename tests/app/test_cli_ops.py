@@ -76,6 +76,11 @@ def test_an_outdated_fingerprint_is_refused_with_the_plan_of_now(ops: Path) -> N
     assert "Something changed since this plan was made" in result.stderr
 
 
+def test_a_program_that_is_refused_gets_the_plan_of_now_as_json(ops: Path) -> None:
+    result = _run("apply", ops, "--yes", "--json", "--fingerprint", "0" * 32)
+    assert (result.exit_code, json.loads(result.stdout)["changes"][0]["action"]) == (1, "create")
+
+
 def test_a_check_fails_when_anything_would_change(ops: Path) -> None:
     assert _run("plan", ops, "--check").exit_code == 1
     assert _run("apply", ops, "--yes").exit_code == 0

@@ -16,7 +16,9 @@ from watchkeeper.app.ops import api
 from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal import FactFilter, read_facts
+from watchkeeper.kernel.ops import PlanOutdated
 from watchkeeper.modules.catalog import store
+from watchkeeper.modules.catalog.ops import ServiceKind
 
 WEB = "name: web\nowner: Team Web\ntier: 2\n"
 FILES = {"services/web.yaml": WEB, "slos/later.yaml": "[["}
@@ -103,6 +105,21 @@ def test_two_people_applying_at_once_one_wins_and_the_other_plans_again(admin: T
     assert sorted(answers) == [200, 409]
     with database.read() as session:
         assert len(read_facts(session, FactFilter(kinds=("catalog.",)))) == 1
+
+
+def test_who_is_overtaken_between_plan_and_change_gets_the_fresh_plan_too(
+    admin: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(*_: object, **__: object) -> None:
+        raise PlanOutdated("web was changed by somebody else just now. Plan again.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ServiceKind, "apply", overtaken)
+        answer = _apply(admin, FILES)
+    assert (answer.status_code, answer.json()["code"]) == (409, "kernel.plan_outdated")
+    assert answer.json()["plan"]["changes"][0]["action"] == "create"
+    assert _owner(database) is None
+    assert _apply(admin, FILES, fingerprint=answer.json()["plan"]["fingerprint"]).status_code == 200
 
 
 def test_every_mistake_is_named_and_nothing_is_changed(admin: TestClient, database: Database) -> None:

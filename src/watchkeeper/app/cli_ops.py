@@ -81,7 +81,7 @@ def apply(
                 raise CommandRefused("Nothing was changed.")
             # What is applied is what was looked at.
             fingerprint = fingerprint or planned["fingerprint"]
-        found = _ask("apply", directory, data, database_url, server, token, fingerprint=fingerprint)
+        found = _ask("apply", directory, data, database_url, server, token, as_json=as_json, fingerprint=fingerprint)
         _show(found, as_json=as_json, done=True)
 
 
@@ -92,6 +92,8 @@ def _ask(
     database_url: str | None,
     server: str | None,
     token: str | None,
+    *,
+    as_json: bool = False,
     **order: Any,
 ) -> Any:
     # Imported here: `--help` needs none of it.
@@ -114,7 +116,7 @@ def _ask(
     if problem.get("code") == OpsInvalid.code:
         raise _invalid(directory, problem["errors"], problem["detail"])
     if problem.get("plan"):
-        _show(problem["plan"], as_json=False, done=False)
+        _show(problem["plan"], as_json=as_json, done=False)
     return result_of(answer)
 
 

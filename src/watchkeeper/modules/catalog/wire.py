@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from watchkeeper.kernel.web.wire import StrictModel
 from watchkeeper.modules.catalog.model import (
@@ -35,6 +35,13 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _whole_number(value: object) -> object:
+    # To Python, true is 1, and so is 1.0.
+    if isinstance(value, (bool, float)):
+        raise ValueError("1, 2, 3 or 4")
+    return value
+
+
 # Whatever telemetry calls a service can be described, spaces and slashes too.
 ServiceName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(_one_line)]
 WebAddress = Annotated[
@@ -44,6 +51,7 @@ WebAddress = Annotated[
     Field(json_schema_extra={"format": "uri", "pattern": "^https?://"}),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Tier = Annotated[Literal[1, 2, 3, 4], BeforeValidator(_whole_number)]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -62,7 +70,7 @@ class Described(StrictModel):
         None, description="What it does, in a sentence or two."
     )
     owner: Text | None = Field(None, description="The team or person that builds and runs it.")
-    tier: Literal[1, 2, 3, 4] | None = Field(
+    tier: Tier | None = Field(
         None, description="How soon users notice when it fails: 1 critical, 2 important, 3 supporting, 4 internal."
     )
     repository: WebAddress | None = Field(None, description="Where its source is; http or https.")
