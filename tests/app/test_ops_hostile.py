@@ -85,7 +85,7 @@ CORPUS = [
     ("a word instead of a service", "web\n", "1:1", "found 'web'"),
     ("a page of HTML", "<!doctype html>\n<html>\n", "1:1", "found '<!doctype html> <html>'"),
     ("more than a megabyte", "# " + "x" * 1_000_000, "1:1", "a file of at most 1 MB"),
-    ("ten megabytes less a little", "name: " + "x" * 9_900_000, "1:1", "at most 1,000 files and 4 MB in all"),
+    ("ten megabytes less a little", "name: " + "x" * 9_900_000, "1:1", "at most 5,000 files and 4 MB in all"),
     ("too many values", f"name: web\ndependencies: [{'a,' * 60_000}]\n", "2:", "at most 50,000 values in a file"),
     ("too many documents", "---\nname: web\n" * 1_001, "2002:1", "at most 1000 documents"),
     ("a name that is too long", f"name: {'x' * 201}\n", "1:7", "at most 200 characters"),

@@ -25,6 +25,7 @@ PAGES = [
     "/logs",
     "/timeline",
     "/account",
+    "/settings/ops",
     "/settings/tokens",
     "/settings",
 ]

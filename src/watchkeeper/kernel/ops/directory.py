@@ -12,7 +12,7 @@ from pathlib import Path
 from watchkeeper.kernel.ops.documents import Complaints, OpsInvalid, Position
 from watchkeeper.kernel.ops.yaml_file import LARGEST_FILE
 
-MOST_FILES = 1_000
+MOST_FILES = 5_000
 MOST_BYTES = 4_000_000
 LONGEST_PATH = 300
 _READ = (".yaml", ".yml", ".md")
@@ -22,7 +22,7 @@ def read_directory(root: Path) -> dict[str, str]:
     """Path to text of every YAML and Markdown file below `root`; other files are there by name, without their text.
 
     Hidden files are left out. Raises OpsInvalid for links that leave the directory, files that are no text in UTF-8,
-    and more than 1,000 files or 4 MB.
+    and more than 5,000 files or 4 MB.
     """
     if not root.is_dir():
         raise OpsInvalid(f"{root} is not a directory.")
