@@ -12,13 +12,18 @@ from watchkeeper.kernel.web.access import Permission, Public, Scope, StatedRoute
 OPEN_TO_ANYBODY = {
     "/favicon.ico",
     "/healthz",
+    "/invite/{secret}",
     "/login",
     "/login/link/{secret}",
+    "/login/passkey",
+    "/login/passkey/options",
+    "/login/second",
     "/login/oidc",
     "/login/oidc/callback",
     "/metrics",
     "/openapi.json",
     "/readyz",
+    "/reset/{secret}",
     "/setup/{secret}",
     "/static/{path}",
 }
@@ -61,7 +66,7 @@ def test_whoever_may_only_read_changes_nothing(routes: list[StatedRoute]) -> Non
 
 
 def test_reading_asks_for_no_more_than_the_scope_that_reads(routes: list[StatedRoute]) -> None:
-    administration = {"identity.manage_tokens", "app.view_settings", "audit.view"}
+    administration = {"identity.manage_tokens", "app.view_settings", "audit.view", "identity.manage_people"}
     found = [
         route.path
         for route in routes

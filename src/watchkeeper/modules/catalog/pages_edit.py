@@ -18,6 +18,7 @@ from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.catalog.model import Description, Service
 from watchkeeper.modules.catalog.pages import about_page
 from watchkeeper.modules.catalog.pages_form import AboutForm, complaints_of
+from watchkeeper.modules.catalog.permissions import require_own
 from watchkeeper.modules.catalog.readiness import ReadinessChecks
 from watchkeeper.modules.catalog.routes import Checks, Db, Editor, Now, ServiceName
 from watchkeeper.modules.catalog.service import Catalog, version_of
@@ -58,15 +59,21 @@ async def edit(
 @router.post("/services/{name:path}/archive")
 async def archive(who: Editor, name: ServiceName, form: Annotated[ArchiveForm, Form()], db: Db, clock: Now) -> Response:
     """Hide a service that no longer sends telemetry."""
-    await db.write(
-        lambda session: Catalog(session, clock).archive(name, by=who.id, source="console", reason=form.reason)
-    )
+
+    def run(session: Session) -> None:
+        catalog = Catalog(session, clock)
+        require_own(session, who, catalog.service(name, lock=True).about.owner)
+        catalog.archive(name, by=who.id, source="console", reason=form.reason)
+
+    await db.write(run)
     return RedirectResponse("/services", status_code=303)
 
 
 def _change(session: Session, clock: Clock, name: str, form: AboutForm, about: Description, *, by: Actor) -> Service:
     catalog = Catalog(session, clock)
-    if etag_of(version_of(catalog.service(name, lock=True))) != form.version:
+    service = catalog.service(name, lock=True)
+    require_own(session, by, service.about.owner)
+    if etag_of(version_of(service)) != form.version:
         raise PreconditionFailed(
             "Somebody else changed this service meanwhile. What you typed is still below; what it says now is above. "
             "Save again to put yours in its place."

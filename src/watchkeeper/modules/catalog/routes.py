@@ -18,7 +18,7 @@ from watchkeeper.kernel.web.parts import clock_part, database_part, part
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.model import Description, Service
-from watchkeeper.modules.catalog.permissions import EDIT_CATALOG, VIEW_CATALOG
+from watchkeeper.modules.catalog.permissions import EDIT_CATALOG, VIEW_CATALOG, require_own
 from watchkeeper.modules.catalog.readiness import ReadinessChecks
 from watchkeeper.modules.catalog.service import Catalog, version_of
 from watchkeeper.modules.catalog.wire import NewService, ScorecardView, ServiceEdit, ServiceView
@@ -58,6 +58,7 @@ async def add_service(who: Editor, order: NewService, db: Db, clock: Now, once: 
 
     def declare(session: Session) -> Answer:
         catalog = Catalog(session, clock)
+        require_own(session, who, order.about().owner)
         service = catalog.declare(order.name, order.about(), by=who.id, source="api", reason=order.reason)
         return Answer(ServiceView.of(service).model_dump(mode="json"), headers={"ETag": etag_of(version_of(service))})
 
@@ -103,7 +104,13 @@ async def archive_service(
     reason: Annotated[str, Query(max_length=500, description="Why; kept on the timeline.")] = "",
 ) -> Response:
     """Hide a service that no longer sends telemetry. Its facts and telemetry stay; new telemetry brings it back."""
-    await db.write(lambda session: Catalog(session, clock).archive(name, by=who.id, source="api", reason=reason))
+
+    def archive(session: Session) -> None:
+        catalog = Catalog(session, clock)
+        require_own(session, who, catalog.service(name, lock=True).about.owner)
+        catalog.archive(name, by=who.id, source="api", reason=reason)
+
+    await db.write(archive)
     return Response(status_code=204)
 
 
@@ -119,6 +126,7 @@ async def _change(
     def change(session: Session) -> Service:
         catalog = Catalog(session, clock)
         service = catalog.service(name, lock=True)
+        require_own(session, who, service.about.owner)
         require_match(request, etag_of(version_of(service)))
         return catalog.change(name, wanted(service.about), by=who.id, source="api", reason=order.reason)
 

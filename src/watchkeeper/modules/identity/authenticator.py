@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +15,8 @@ from starlette.requests import HTTPConnection
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
-from watchkeeper.kernel.web.access import Actor
-from watchkeeper.modules.identity import store, store_factors, store_teams
+from watchkeeper.kernel.web.access import Actor, Scope
+from watchkeeper.modules.identity import store, store_factors, store_people, store_teams
 from watchkeeper.modules.identity.control import LOCAL, ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
 from watchkeeper.modules.identity.errors import BearerRefused, FactorRequired
@@ -77,6 +77,10 @@ class IdentityAuthenticator:
         """Called after a revocation, so that this process refuses it at once."""
         self._tokens.drop(token_id)
 
+    def forget_account(self, account_id: str) -> None:
+        """Called after a service account was disabled, so that this process refuses its tokens at once."""
+        self._tokens.drop_account(account_id)
+
     async def settle(self) -> None:
         """Wait for the late writes of "last used" and "last seen"."""
         while self._background:
@@ -105,7 +109,7 @@ class IdentityAuthenticator:
         token = self._tokens.get(key, self._clock.monotonic())
         if token is None:
             asked_at = self._clock.monotonic()
-            token = await self._db.ask(lambda db: store.token_by_digest(db, key))
+            token = await self._db.ask(lambda db: _token_and_place(db, key))
             if token is None:
                 raise BearerRefused
             self._tokens.put(key, token, asked_at)
@@ -196,6 +200,10 @@ class TokenCache:
         entry.touched_at = now
         return True
 
+    def drop_account(self, account_id: str) -> None:
+        for key in [key for key, entry in self._entries.items() if entry.token.account_id == account_id]:
+            del self._entries[key]
+
     def drop(self, token_id: str) -> None:
         for key in [key for key, entry in self._entries.items() if entry.token.id == token_id]:
             del self._entries[key]
@@ -218,5 +226,17 @@ def _session_and_teams(db: DatabaseSession, key: str) -> tuple[Session, Person, 
     return (*found, store_teams.names_of(db, found[1].id)) if found else None
 
 
+def _token_and_place(db: DatabaseSession, key: str) -> Token | None:
+    """The token; one of a service account with the teams of that, and none while that is disabled."""
+    token = store.token_by_digest(db, key)
+    if token is None or token.account_id is None:
+        return token
+    account = store_people.account_of_token(db, token.account_id)
+    if account is None or account.disabled_at is not None:
+        return None
+    return replace(token, teams=store_teams.names_of(db, account.id))
+
+
 def _actor_of(token: Token) -> Actor:
-    return Actor(id=token.id, kind="token", name=token.name, scopes=token.scopes)
+    teams = None if Scope.ADMIN in token.scopes else token.teams
+    return Actor(id=token.id, kind="token", name=token.name, scopes=token.scopes, teams=teams)

@@ -149,3 +149,39 @@ class FactorRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("This console asks everybody for a second factor. Add one on /account/factors.")
+
+
+class PersonNotFound(NotFound):
+    code = "identity.person_not_found"
+
+
+class InvitationNotFound(NotFound):
+    code = "identity.invitation_not_found"
+
+
+class LastAdmin(Conflict):
+    code = "identity.last_admin"
+    title = "Somebody must be left who may do everything"
+
+
+class OwnRole(Conflict):
+    code = "identity.own_role"
+    title = "This is another admin's to do"
+
+
+class TeamNotFound(NotFound):
+    code = "identity.team_not_found"
+
+
+class TeamRefused(Invalid):
+    code = "identity.team_refused"
+    title = "The team can't be like this"
+
+
+class AccountNotFound(NotFound):
+    code = "identity.account_not_found"
+
+
+class AccountRefused(Invalid):
+    code = "identity.account_refused"
+    title = "The service account can't be like this"

@@ -29,6 +29,7 @@ from watchkeeper.modules.identity.model import (
     clean_name,
     is_email,
 )
+from watchkeeper.modules.identity.people import People
 from watchkeeper.modules.identity.service import Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
 
@@ -94,6 +95,27 @@ class FrontDesk:
                 person, session_id, password_hash, attempt
             )
         )
+
+    async def accept(self, secret: str, *, name: str, password: str, peer: Peer) -> SignedIn:
+        """The invited person, signed in. Raises LinkDead, PersonRefused or PasswordRefused."""
+        found = await self.db.ask(lambda db: People(db, self.clock, self.settings).invitation(secret))
+        name = clean_name(name)
+        _require_person(name, found.email)
+        _require_password(password, about=(name, found.email))
+        password_hash = await self.passwords.hash(password)
+        return await self.db.write(
+            lambda db: People(db, self.clock, self.settings).accept(
+                secret, name=name, password_hash=password_hash, peer=peer
+            )
+        )
+
+    async def reset_password(self, secret: str, *, password: str) -> None:
+        """Set a new password by a link; every session ends. Raises LinkDead or PasswordRefused."""
+        person = await self.db.ask(lambda db: People(db, self.clock, self.settings).reset_of(secret))
+        has_factor = await self.db.ask(lambda db: store_factors.has_factor(db, person.id))
+        _require_password(password, about=(person.name, person.email or ""), has_factor=has_factor)
+        password_hash = await self.passwords.hash(password)
+        await self.db.write(lambda db: People(db, self.clock, self.settings).reset_password(secret, password_hash))
 
     async def prove(self, person_id: str, session_id: str, *, password: str) -> str:
         """Show once more who one is; answers this session's new secret. Raises WrongPassword or SignInPaused."""

@@ -125,7 +125,7 @@ class Session:
 class Token:
     """An API token, without its secret: that is shown once and kept only as a digest.
 
-    `account_id` is the service account it belongs to; without one it stands for itself.
+    `account_id` is the service account it belongs to, and `teams` those of that; without one it stands for itself.
     """
 
     id: str
@@ -137,6 +137,7 @@ class Token:
     last_used_at: datetime | None
     revoked_at: datetime | None
     account_id: str | None = None
+    teams: frozenset[str] | None = None
 
     def works_at(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

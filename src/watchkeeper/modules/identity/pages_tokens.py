@@ -21,7 +21,7 @@ from watchkeeper.kernel.web.parts import part
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import public
 from watchkeeper.modules.identity.errors import TokenRefused
-from watchkeeper.modules.identity.routes import Admin, Authentication, Db, Now, made, token_page
+from watchkeeper.modules.identity.routes import Admin, Authentication, Db, Now, ProvenAdmin, made, token_page
 from watchkeeper.modules.identity.tokens import Tokens
 from watchkeeper.modules.identity.wire import TokenMade
 
@@ -33,7 +33,8 @@ _LIFETIMES = (("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"), 
 _SCOPES = (
     (Scope.INTAKE, "Send telemetry", "Metrics, logs and traces. It can read nothing."),
     (Scope.READ, "Read", "See everything that the console shows."),
-    (Scope.WRITE, "Write", "Read, send telemetry and change things."),
+    (Scope.RESPOND, "Respond", "Read, and act on alerts and incidents."),
+    (Scope.WRITE, "Write", "Respond, send telemetry and change things."),
     (Scope.ADMIN, "Administer", "Everything, also tokens and accounts."),
 )
 
@@ -57,7 +58,7 @@ async def tokens_page(
 
 @router.post("/settings/tokens")
 async def make_token(
-    request: Request, who: Admin, form: Annotated[TokenForm, Form()], db: Db, clock: Now, server: Server
+    request: Request, who: ProvenAdmin, form: Annotated[TokenForm, Form()], db: Db, clock: Now, server: Server
 ) -> Response:
     """Make a token and show it, once. The same form sent again makes no second one."""
     days = int(form.expires) if form.expires in ("30", "90", "365") else None
@@ -84,7 +85,7 @@ async def make_token(
 
 
 @router.post("/settings/tokens/{token_id}/revoke")
-async def revoke_token(who: Admin, token_id: str, db: Db, clock: Now, authentication: Authentication) -> Response:
+async def revoke_token(who: ProvenAdmin, token_id: str, db: Db, clock: Now, authentication: Authentication) -> Response:
     """Revoke a token for good."""
     await db.write(lambda session: Tokens(session, clock).revoke(token_id, by=who))
     authentication.forget_token(token_id)

@@ -6,6 +6,8 @@ from watchkeeper.kernel.web.access import Actor, Permission, Scope
 from watchkeeper.modules.identity.errors import PeopleOnly
 
 USE_ACCOUNT = Permission("identity.use_account", Scope.READ)
+VIEW_PEOPLE = Permission("identity.view_people", Scope.READ)
+MANAGE_PEOPLE = Permission("identity.manage_people", Scope.ADMIN)
 MANAGE_TOKENS = Permission("identity.manage_tokens", Scope.ADMIN)
 UNLINK_ACCOUNTS = Permission("identity.unlink_accounts", Scope.ADMIN)
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import is_id
-from watchkeeper.modules.identity import store
+from watchkeeper.modules.identity import store, store_teams
 from watchkeeper.modules.identity.control import LOCAL
 from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.identity.service import NOBODY, Identity
@@ -22,6 +22,7 @@ __all__ = [
     "count_unverified",
     "ensure_demo_person",
     "ensure_setup_link",
+    "is_team",
     "make_login_link",
     "names",
     "people",
@@ -39,6 +40,11 @@ class PersonSummary:
 def people(session: Database) -> list[PersonSummary]:
     """Everybody with an account, by name."""
     return [PersonSummary(person.id, person.name) for person in store.all_people(session)]
+
+
+def is_team(session: Database, name: str) -> bool:
+    """Whether a team of this name exists: only then does an owner of that name limit who may change something."""
+    return store_teams.is_team(session, name)
 
 
 def count_admins(session: Database) -> int:

@@ -27,6 +27,7 @@ router = api_router("tokens")
 Db = Annotated[Database, database_part()]
 Now = Annotated[Clock, clock_part()]
 Admin = Annotated[Actor, requires(MANAGE_TOKENS)]
+ProvenAdmin = Annotated[Actor, requires(MANAGE_TOKENS, proved_lately=True)]
 Authentication = Annotated[IdentityAuthenticator, part(IdentityAuthenticator)]
 
 
@@ -40,18 +41,25 @@ async def list_tokens(
 
 
 @router.post("/tokens", status_code=201, response_model=TokenMade)
-async def create_token(who: Admin, order: NewToken, db: Db, clock: Now, once: Annotated[Once, once()]) -> Response:
+async def create_token(
+    who: ProvenAdmin, order: NewToken, db: Db, clock: Now, once: Annotated[Once, once()]
+) -> Response:
     """Make an API token. Its secret is in this answer and nowhere else: sent again with the same Idempotency-Key,
     the request is answered without it."""
 
     def make(session: Session) -> Answer:
-        return once.run(session, lambda: made(session, clock, order.name, order.scopes, order.expires_at, by=who))
+        return once.run(
+            session,
+            lambda: made(
+                session, clock, order.name, order.scopes, order.expires_at, by=who, account_id=order.account_id
+            ),
+        )
 
     return (await db.write(make)).response()
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-async def revoke_token(who: Admin, token_id: str, db: Db, clock: Now, authentication: Authentication) -> Response:
+async def revoke_token(who: ProvenAdmin, token_id: str, db: Db, clock: Now, authentication: Authentication) -> Response:
     """Revoke a token. Every replica refuses it within 5 s. Revoking it again changes nothing."""
     await db.write(lambda session: Tokens(session, clock).revoke(token_id, by=who))
     authentication.forget_token(token_id)
@@ -66,10 +74,19 @@ async def token_page(db: Database, clock: Clock, limit: int, cursor: str | None)
 
 
 def made(
-    session: Session, clock: Clock, name: str, scopes: Iterable[Scope], expires_at: datetime | None, *, by: Actor
+    session: Session,
+    clock: Clock,
+    name: str,
+    scopes: Iterable[Scope],
+    expires_at: datetime | None,
+    *,
+    by: Actor,
+    account_id: str | None = None,
 ) -> Answer:
     """Make a token; what is remembered for a repeated request lacks the secret."""
-    token, secret = Tokens(session, clock).create(name=name, scopes=frozenset(scopes), expires_at=expires_at, by=by)
+    token, secret = Tokens(session, clock).create(
+        name=name, scopes=frozenset(scopes), expires_at=expires_at, by=by, account_id=account_id
+    )
     return Answer(TokenMade.made(token, secret), replay=TokenMade.made(token, None))
 
 

@@ -19,9 +19,11 @@ class NewToken(StrictModel):
     scopes: list[Scope] = Field(
         min_length=1,
         max_length=len(Scope),
-        description="`read`, `write` (covers read and intake), `admin` (covers all), `intake` (may only send).",
+        description="`read`, `respond` (covers read), `write` (covers respond and intake), `admin` (covers these), "
+        "`intake` (may only send). The duties `safety` and `privacy` are for people.",
     )
     expires_at: AwareDatetime | None = Field(None, description="When it stops working; unset: never.")
+    account_id: str | None = Field(None, max_length=40, description="The service account it belongs to, if any.")
 
 
 class TokenView(BaseModel):
@@ -35,6 +37,7 @@ class TokenView(BaseModel):
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="Exact to the minute.")
     revoked_at: datetime | None
+    account_id: str | None = Field(description="The service account it belongs to, if any.")
 
     @classmethod
     def of(cls, token: Token) -> TokenView:
@@ -65,4 +68,5 @@ def _fields(token: Token) -> dict[str, Any]:
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,
         "revoked_at": token.revoked_at,
+        "account_id": token.account_id,
     }

@@ -14,11 +14,14 @@ from watchkeeper.modules.identity import (
     pages,
     pages_account,
     pages_factors,
+    pages_links,
     pages_oidc,
+    pages_people,
     pages_second,
     pages_tokens,
     routes,
     routes_oidc,
+    routes_people,
 )
 from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.control import ControlToken
@@ -26,7 +29,8 @@ from watchkeeper.modules.identity.cookies import SessionCookie
 from watchkeeper.modules.identity.front_desk import FrontDesk
 from watchkeeper.modules.identity.hashing import Passwords
 from watchkeeper.modules.identity.oidc import OidcClient
-from watchkeeper.modules.identity.permissions import MANAGE_TOKENS
+from watchkeeper.modules.identity.ops import OPS_KINDS
+from watchkeeper.modules.identity.permissions import MANAGE_PEOPLE, MANAGE_TOKENS
 from watchkeeper.modules.identity.settings import IdentitySettings
 
 ROUTERS = (
@@ -34,14 +38,20 @@ ROUTERS = (
     pages.router,
     pages_second.router,
     pages_factors.router,
+    pages_links.router,
+    pages_people.router,
     pages_account.router,
     pages_oidc.router,
     pages_tokens.router,
     routes_oidc.router,
+    routes_people.router,
 )
 TEMPLATES = {"identity": Path(__file__).parent / "templates"}
 STATIC = {"identity": Path(__file__).parent / "static"}
-NAV = (NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),)
+NAV = (
+    NavItem("People", "/settings/people", "user", order=905, permission=MANAGE_PEOPLE),
+    NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),
+)
 
 
 def identity_parts(
@@ -68,3 +78,6 @@ def identity_parts(
         OidcClient: OidcClient(clock, settings),
         FrontDesk: FrontDesk(db, clock, hasher, settings),
     }
+
+
+__all__ = ["NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "identity_parts"]

@@ -1,0 +1,102 @@
+"""Teams: whose a service is. None of the verbs commits."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session as Database
+
+from watchkeeper.kernel import journal
+from watchkeeper.kernel.errors import Complaint
+from watchkeeper.kernel.ids import is_id, new_id
+from watchkeeper.modules.identity import events_people as events
+from watchkeeper.modules.identity import store, store_people, store_teams
+from watchkeeper.modules.identity.errors import TeamNotFound, TeamRefused
+from watchkeeper.modules.identity.store_teams import Team
+
+TEAM_NAME = r"[a-z0-9]([a-z0-9._-]{0,78}[a-z0-9])?"
+LONGEST_DESCRIPTION = 1_000
+
+
+class Teams:
+    """Verbs on teams, within one transaction. `by` is an actor's id, `source` where the act came from."""
+
+    def __init__(self, db: Database, at: datetime, *, by: str, source: str) -> None:
+        self._db = db
+        self._now = at
+        self._by = by
+        self._source = source
+
+    def get(self, name: str) -> Team:
+        """Raises TeamNotFound."""
+        team = store_teams.team(self._db, name)
+        if team is None:
+            raise TeamNotFound(f"There is no team {name!r}.")
+        return team
+
+    def create(self, name: str, description: str = "", *, reason: str = "", managed_by: str | None = None) -> Team:
+        """Raises TeamRefused for a name that is taken or is no name."""
+        _require_sound(name, description)
+        team = Team(new_id("tem"), name, description, managed_by, self._now)
+        try:
+            store_teams.add(self._db, team)
+        except IntegrityError:
+            complaint = Complaint("name", "a name that no team has yet")
+            raise TeamRefused(f"There is a team {name} already.", complaints=[complaint]) from None
+        self._tell(events.TeamChanged(team=name, before=None, after={"description": description}, reason=reason))
+        return team
+
+    def describe(self, name: str, description: str, *, reason: str = "", managed_by: str | None = None) -> Team:
+        """Say something else about a team. Raises TeamNotFound or TeamRefused."""
+        team = self.get(name)
+        _require_sound(name, description)
+        if (team.description, team.managed_by) != (description, managed_by):
+            store_teams.change(self._db, team.id, description=description, managed_by=managed_by)
+        if team.description != description:
+            before, after = {"description": team.description}, {"description": description}
+            self._tell(events.TeamChanged(team=name, before=before, after=after, reason=reason))
+        return self.get(name)
+
+    def delete(self, name: str, *, reason: str = "") -> None:
+        """Its services belong to nobody from now on. Raises TeamNotFound."""
+        team = self.get(name)
+        store_teams.drop(self._db, team.id)
+        before = {"description": team.description, "members": list(team.members)}
+        self._tell(events.TeamChanged(team=name, before=before, after=None, reason=reason))
+
+    def join(self, name: str, member_id: str, *, reason: str = "") -> Team:
+        """Bring a person or a service account in; twice is no mistake. Raises TeamNotFound or TeamRefused."""
+        team = self.get(name)
+        if not self._is_somebody(member_id):
+            complaint = Complaint("member", "the id of a person or a service account")
+            raise TeamRefused(f"There is nobody {member_id!r}.", complaints=[complaint])
+        if store_teams.join(self._db, team.id, member_id):
+            self._tell(events.TeamJoined(team=name, member=member_id, reason=reason))
+        return self.get(name)
+
+    def leave(self, name: str, member_id: str, *, reason: str = "") -> Team:
+        """Take somebody out; who is not in it is no mistake. Raises TeamNotFound."""
+        team = self.get(name)
+        if store_teams.leave(self._db, team.id, member_id):
+            self._tell(events.TeamLeft(team=name, member=member_id, reason=reason))
+        return self.get(name)
+
+    def _is_somebody(self, member_id: str) -> bool:
+        if is_id(member_id, "per"):
+            return store.person(self._db, member_id) is not None
+        return is_id(member_id, "sva") and store_people.account_of_token(self._db, member_id) is not None
+
+    def _tell(self, event: journal.Event) -> None:
+        journal.append(self._db, event, by=self._by, source=self._source, at=self._now)
+
+
+def _require_sound(name: str, description: str) -> None:
+    complaints = []
+    if re.fullmatch(TEAM_NAME, name) is None:
+        complaints.append(Complaint("name", "1 to 80 of a-z, 0-9, dot, dash and underscore, such as team-checkout"))
+    if len(description) > LONGEST_DESCRIPTION:
+        complaints.append(Complaint("description", f"at most {LONGEST_DESCRIPTION:,} characters"))
+    if complaints:
+        raise TeamRefused("The team can't be like this.", complaints=complaints)
