@@ -139,6 +139,23 @@ def test_a_repeated_request_is_answered_without_the_link(machine: TestClient) ->
     assert again["link"] is None
 
 
+def test_a_second_invitation_for_an_address_replaces_the_first(console: Console, machine: TestClient) -> None:
+    first, second = invite(machine), invite(machine, "Bob@Example.org")
+    assert console.browser("198.51.100.30").get(first).status_code == 404
+    assert console.browser("198.51.100.30").submit(second, BOB).status_code == 303
+
+
+@pytest.mark.parametrize("change", [{"role": "viewer"}, {"disabled": True}])
+def test_what_an_admin_has_open_ends_with_them(console: Console, machine: TestClient, change: dict[str, Any]) -> None:
+    bob = bob_moves_in(console, machine, role="admin")
+    form = {"email": "carol@example.org", "role": "admin", "reason": WHY}
+    page = bob.submit("/settings/people/invite", form, page="/settings/people").text
+    found = re.search(r"http://console(/invite/wki_[A-Za-z0-9_-]+)", page)
+    assert found is not None
+    assert edit(machine, person_id(console, "bob@example.org"), **change).status_code == 200
+    assert console.browser("198.51.100.35").get(found[1]).status_code == 404
+
+
 # --- roles ------------------------------------------------------------------------------------------------------------
 
 

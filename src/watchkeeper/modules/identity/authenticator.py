@@ -231,7 +231,7 @@ def _token_and_place(db: DatabaseSession, key: str) -> Token | None:
     token = store.token_by_digest(db, key)
     if token is None or token.account_id is None:
         return token
-    account = store_people.account_of_token(db, token.account_id)
+    account = store_people.account(db, token.account_id)
     if account is None or account.disabled_at is not None:
         return None
     return replace(token, teams=store_teams.names_of(db, account.id))

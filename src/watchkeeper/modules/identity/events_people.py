@@ -1,4 +1,7 @@
-"""The facts about people, teams and service accounts. Ids and names of teams and programs; never a person's name."""
+"""The facts about people, teams and service accounts. Ids and names of teams and programs; never a person's name.
+
+Why somebody did it is text about people: it is kept beside the sealed fact, where it can be forgotten.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,6 @@ class PersonInvited(Event):
     role: str
     duties: tuple[str, ...]
     teams: tuple[str, ...]
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("link", self.invitation)
@@ -38,7 +40,6 @@ class PersonInvited(Event):
 class InvitationWithdrawn(Event):
     kind: ClassVar[str] = "identity.invitation_withdrawn"
     invitation: str
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("link", self.invitation)
@@ -62,7 +63,6 @@ class InvitationAccepted(_OfPerson):
 @dataclass(frozen=True, kw_only=True)
 class ResetLinkMade(_OfPerson):
     kind: ClassVar[str] = "identity.reset_link_made"
-    reason: str
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:  # noqa: ARG003 (the base's)
@@ -86,7 +86,6 @@ class PersonPlaced(_OfPerson):
     duties: tuple[str, ...]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-    reason: str
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
@@ -97,7 +96,6 @@ class PersonPlaced(_OfPerson):
 class PersonDisabled(_OfPerson):
     kind: ClassVar[str] = "identity.person_disabled"
     sessions_ended: int
-    reason: str
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
@@ -107,7 +105,6 @@ class PersonDisabled(_OfPerson):
 @dataclass(frozen=True, kw_only=True)
 class PersonEnabled(_OfPerson):
     kind: ClassVar[str] = "identity.person_enabled"
-    reason: str
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:  # noqa: ARG003 (the base's)
@@ -122,7 +119,6 @@ class TeamChanged(Event):
     team: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("team", self.team)
@@ -138,7 +134,6 @@ class TeamJoined(Event):
     kind: ClassVar[str] = "identity.team_joined"
     team: str
     member: str
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("team", self.team)
@@ -153,7 +148,6 @@ class TeamLeft(Event):
     kind: ClassVar[str] = "identity.team_left"
     team: str
     member: str
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("team", self.team)
@@ -181,7 +175,6 @@ class AccountSwitched(Event):
     kind: ClassVar[str] = "identity.account_switched"
     account: str
     enabled: bool
-    reason: str
 
     def subject(self) -> Subject:
         return Subject("service_account", self.account)

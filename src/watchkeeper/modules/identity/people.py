@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ from watchkeeper.modules.identity.model import (
     SignInMethod,
     digest,
     is_email,
+    normalise_email,
 )
 from watchkeeper.modules.identity.service import Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
@@ -75,7 +76,10 @@ class People:
     def invite(
         self, *, email: str, role: Role, duties: Iterable[Duty], teams: Iterable[str], reason: str, by: Actor
     ) -> tuple[Invitation, str]:
-        """An invitation and the secret of its link `/invite/{secret}`, good once for 72 h. Raises PersonRefused."""
+        """An invitation and the secret of its link `/invite/{secret}`, good once for 72 h.
+
+        An earlier one for the same address dies. Raises PersonRefused.
+        """
         email, wanted, names = email.strip(), frozenset(duties), tuple(sorted(set(teams)))
         complaints = [] if is_email(email) else [Complaint("email", "an e-mail address such as alice@example.org")]
         if not complaints and store.person_by_email(self._db, email) is not None:
@@ -84,6 +88,7 @@ class People:
         complaints += [Complaint("teams", f"names of teams; there is no {name}") for name in names if name not in known]
         if complaints:
             raise PersonRefused("The invitation can't be made like this.", complaints=complaints)
+        self._withdraw_all(lambda one: normalise_email(one.email) == normalise_email(email), "a newer one", by)
         secret = new_secret(INVITATION_PREFIX)
         told = tuple(sorted(one.value for one in wanted))
         plain = {"email": email, "role": role.value, "duties": list(told), "teams": list(names)}
@@ -182,6 +187,8 @@ class People:
             raise OwnRole("Nobody changes their own role; ask another admin.")
         if person.role is Role.ADMIN and role is not Role.ADMIN:
             self._require_another_admin(person)
+        if person.role is Role.ADMIN and role is not Role.ADMIN:
+            self._withdraw_all(lambda one: one.made_by == person.id, "its maker is no admin any more", by)
         store_people.set_place(self._db, person, role, duties)
         before = {"role": person.role.value, "duties": sorted(one.value for one in person.duties)}
         after = {"role": role.value, "duties": sorted(one.value for one in duties)}
@@ -199,6 +206,7 @@ class People:
         if person.id == by.id:
             raise OwnRole("Nobody disables their own account; ask another admin.")
         self._require_another_admin(person)
+        self._withdraw_all(lambda one: one.made_by == person.id, "its maker was disabled", by)
         store_people.set_disabled(self._db, person.id, self._now)
         ended = store_people.end_all_sessions(self._db, person.id, self._now)
         self._tell(events.PersonDisabled(person=person.id, sessions_ended=ended, reason=reason), by)
@@ -210,6 +218,11 @@ class People:
             store_people.set_disabled(self._db, person.id, None)
             self._tell(events.PersonEnabled(person=person.id, reason=reason), by)
         return self.get(person.id)
+
+    def _withdraw_all(self, which: Callable[[Invitation], bool], reason: str, by: Actor) -> None:
+        for one in store_people.invitations(self._db, self._now):
+            if which(one) and store_people.drop_invitation(self._db, one.id):
+                self._tell(events.InvitationWithdrawn(invitation=one.id, reason=reason), by)
 
     def _require_another_admin(self, person: Person) -> None:
         # Locked: two admins who demote each other at once must not both succeed.

@@ -158,6 +158,9 @@ class Identity:
         person = store.person(self._db, checked.id) if checked else None
         if checked is None or person is None or person.password_hash != checked.password_hash:
             raise SignInRefused
+        if person.disabled_at is not None:
+            # Before a second factor is asked for: that would tell that the password is right.
+            raise SignInRefused
         if rehashed is not None:
             store.set_password_hash(self._db, person.id, rehashed, instead_of=person.password_hash)
         if store_factors.has_factor(self._db, person.id):

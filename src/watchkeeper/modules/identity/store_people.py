@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, insert, select, update
 from sqlalchemy.orm import Session as Database
 
 from watchkeeper.modules.identity.model import Duty, LinkPurpose, Person, Role
-from watchkeeper.modules.identity.tables import links, people, service_accounts, sessions
+from watchkeeper.modules.identity.tables import external_accounts, links, passkeys, people, service_accounts, sessions
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,13 @@ class ServiceAccount:
 
 
 def lock_person(db: Database, person_id: str) -> bool:
-    """Hold the person until the transaction ends; False when there is none."""
-    return db.execute(select(people.c.id).where(people.c.id == person_id).with_for_update()).first() is not None
+    """Hold the person and every admin until the transaction ends; False when there is no such person.
+
+    All in one order: two who change each other at once wait instead of blocking one another.
+    """
+    wanted = (people.c.id == person_id) | (people.c.role == Role.ADMIN.value)
+    held = db.scalars(select(people.c.id).where(wanted).order_by(people.c.id).with_for_update())
+    return person_id in set(held)
 
 
 def set_place(db: Database, person: Person, role: Role, duties: frozenset[Duty]) -> None:
@@ -62,10 +67,14 @@ def reset_password(db: Database, person_id: str, password_hash: str) -> None:
     db.execute(update(people).where(people.c.id == person_id).values(password_hash=password_hash))
 
 
-def lock_admins(db: Database) -> list[str]:
-    """Ids of everybody who may do everything, held until the transaction ends."""
+def lock_admins_with_a_way_in(db: Database) -> set[str]:
+    """Ids of everybody who may do everything and can sign in by themselves, held until the transaction ends."""
     admins = (people.c.role == Role.ADMIN.value) & people.c.disabled_at.is_(None)
-    return list(db.scalars(select(people.c.id).where(admins).order_by(people.c.id).with_for_update()))
+    held = db.execute(
+        select(people.c.id, people.c.password_hash).where(admins).order_by(people.c.id).with_for_update()
+    ).all()
+    elsewhere = {*db.scalars(select(passkeys.c.person_id)), *db.scalars(select(external_accounts.c.person_id))}
+    return {row.id for row in held if row.password_hash is not None or row.id in elsewhere}
 
 
 def end_all_sessions(db: Database, person_id: str, now: datetime) -> int:
@@ -99,8 +108,21 @@ def drop_invitation(db: Database, link_id: str) -> bool:
 
 
 def drop_reset_links(db: Database, person_id: str) -> None:
-    old = (links.c.person_id == person_id) & (links.c.purpose == LinkPurpose.RESET.value) & links.c.used_at.is_(None)
-    db.execute(delete(links).where(old))
+    _drop_open(db, (links.c.person_id == person_id) & (links.c.purpose == LinkPurpose.RESET.value))
+
+
+def drop_links_for(db: Database, person_id: str) -> None:
+    """Every open link that lets this person in."""
+    _drop_open(db, links.c.person_id == person_id)
+
+
+def drop_reset_links_by(db: Database, maker: str) -> None:
+    """Every open link to a new password that this person made for others."""
+    _drop_open(db, (links.c.made_by == maker) & (links.c.purpose == LinkPurpose.RESET.value))
+
+
+def _drop_open(db: Database, which: ColumnElement[bool]) -> None:
+    db.execute(delete(links).where(which, links.c.used_at.is_(None)))
 
 
 # --- service accounts ---
@@ -111,19 +133,21 @@ def accounts(db: Database) -> list[ServiceAccount]:
     return [ServiceAccount(**row._mapping) for row in rows]
 
 
-def account(db: Database, account_id: str) -> ServiceAccount | None:
-    row = db.execute(select(service_accounts).where(service_accounts.c.id == account_id).with_for_update()).first()
-    return ServiceAccount(**row._mapping) if row else None
-
-
-def account_of_token(db: Database, account_id: str) -> ServiceAccount | None:
-    row = db.execute(select(service_accounts).where(service_accounts.c.id == account_id)).first()
+def account(db: Database, account_id: str, *, lock: bool = False) -> ServiceAccount | None:
+    query = select(service_accounts).where(service_accounts.c.id == account_id)
+    row = db.execute(query.with_for_update() if lock else query).first()
     return ServiceAccount(**row._mapping) if row else None
 
 
 def add_account(db: Database, one: ServiceAccount) -> None:
     """Raises IntegrityError when the name is taken."""
     db.execute(insert(service_accounts).values(vars(one)))
+
+
+def describe_account(db: Database, account_id: str, name: str, description: str) -> None:
+    """Raises IntegrityError when the name is taken."""
+    values = {"name": name, "description": description}
+    db.execute(update(service_accounts).where(service_accounts.c.id == account_id).values(values))
 
 
 def set_account_disabled(db: Database, account_id: str, at: datetime | None) -> None:

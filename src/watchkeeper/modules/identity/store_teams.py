@@ -44,9 +44,10 @@ def all_teams(db: Database) -> list[Team]:
     return [Team(**row._mapping, members=tuple(members[row.id])) for row in rows]
 
 
-def team(db: Database, name: str) -> Team | None:
-    """Held until the transaction ends."""
-    row = db.execute(select(teams).where(teams.c.name == name).with_for_update()).first()
+def team(db: Database, name: str, *, lock: bool = False) -> Team | None:
+    """The team of this name; with `lock`, held until the transaction ends."""
+    query = select(teams).where(teams.c.name == name)
+    row = db.execute(query.with_for_update() if lock else query).first()
     if row is None:
         return None
     wanted = select(team_members.c.member_id).where(team_members.c.team_id == row.id)

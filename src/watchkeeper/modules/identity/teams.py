@@ -86,7 +86,7 @@ class Teams:
     def _is_somebody(self, member_id: str) -> bool:
         if is_id(member_id, "per"):
             return store.person(self._db, member_id) is not None
-        return is_id(member_id, "sva") and store_people.account_of_token(self._db, member_id) is not None
+        return is_id(member_id, "sva") and store_people.account(self._db, member_id) is not None
 
     def _tell(self, event: journal.Event) -> None:
         journal.append(self._db, event, by=self._by, source=self._source, at=self._now)

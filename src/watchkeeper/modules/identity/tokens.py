@@ -94,7 +94,7 @@ class Tokens:
             raise TokenRefused("The token can't be made like this.", complaints=complaints)
 
     def _require_account(self, account_id: str) -> None:
-        account = store_people.account_of_token(self._db, account_id) if is_id(account_id, "sva") else None
+        account = store_people.account(self._db, account_id) if is_id(account_id, "sva") else None
         if account is None or account.disabled_at is not None:
             raise AccountNotFound("There is no such service account, or it is disabled.")
 
