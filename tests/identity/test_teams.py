@@ -59,7 +59,7 @@ def test_a_team_is_made_once_and_only_of_those_who_exist(machine: TestClient) ->
 
 
 def _account(machine: TestClient, name: str = "deployer") -> str:
-    return str(post(machine, "/service-accounts", {"name": name}).json()["id"])
+    return str(post(machine, "/service-accounts", {"name": name, "reason": WHY}).json()["id"])
 
 
 def _token(machine: TestClient, account: str, *scopes: str) -> str:
@@ -134,4 +134,4 @@ def test_a_token_of_no_account_or_a_disabled_one_is_refused(machine: TestClient)
 
 def test_a_name_is_given_once(machine: TestClient) -> None:
     _account(machine)
-    assert post(machine, "/service-accounts", {"name": "deployer"}).status_code == 422
+    assert post(machine, "/service-accounts", {"name": "deployer", "reason": WHY}).status_code == 422

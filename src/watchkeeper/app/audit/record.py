@@ -62,8 +62,10 @@ def _entries(session: Session, wanted: FactFilter, limit: int) -> list[Entry]:
     found = []
     for one in told:
         fields = FactView.of(one).model_dump()
-        address = private.get(one.fact.seq, {}).get("address")
-        found.append(Entry.model_validate({**fields, "seq": one.fact.seq, "address": address}))
+        known = private.get(one.fact.seq, {})
+        reason = fields["reason"] or known.get("reason")
+        more = {"seq": one.fact.seq, "address": known.get("address"), "reason": reason}
+        found.append(Entry.model_validate({**fields, **more}))
     return found
 
 

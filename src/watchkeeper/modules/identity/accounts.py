@@ -32,7 +32,7 @@ class ServiceAccounts:
             raise AccountNotFound(f"There is no service account {account_id}.")
         return found
 
-    def create(self, name: str, description: str, *, by: Actor) -> ServiceAccount:
+    def create(self, name: str, description: str, *, reason: str, by: Actor) -> ServiceAccount:
         """Raises AccountRefused for a name that is taken or empty."""
         name = clean_name(name)
         if not 1 <= len(name) <= LONGEST_NAME:
@@ -44,7 +44,7 @@ class ServiceAccounts:
         except IntegrityError:
             complaint = Complaint("name", "a name that no service account has yet")
             raise AccountRefused(f"There is a service account {name} already.", complaints=[complaint]) from None
-        self._tell(events.AccountMade(account=made.id), by)
+        self._tell(events.AccountMade(account=made.id), by, reason)
         return made
 
     def switch(self, account_id: str, *, enabled: bool, reason: str, by: Actor) -> ServiceAccount:
@@ -52,8 +52,9 @@ class ServiceAccounts:
         found = self.get(account_id)
         if (found.disabled_at is None) != enabled:
             store_people.set_account_disabled(self._db, found.id, None if enabled else self._now)
-            self._tell(events.AccountSwitched(account=found.id, enabled=enabled, reason=reason), by)
+            self._tell(events.AccountSwitched(account=found.id, enabled=enabled), by, reason)
         return self.get(account_id)
 
-    def _tell(self, event: journal.Event, by: Actor) -> None:
-        journal.append(self._db, event, by=by.id, source=SOURCES.get(by.kind, "api"), at=self._now)
+    def _tell(self, event: journal.Event, by: Actor, reason: str) -> None:
+        source = SOURCES.get(by.kind, "api")
+        journal.append(self._db, event, by=by.id, source=source, at=self._now, private={"reason": reason})

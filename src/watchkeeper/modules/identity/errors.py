@@ -155,6 +155,16 @@ class PersonNotFound(NotFound):
     code = "identity.person_not_found"
 
 
+class PersonIsDisabled(Conflict):
+    code = "identity.person_is_disabled"
+    title = "The account is disabled"
+
+
+class TeamOfFiles(Conflict):
+    code = "identity.team_of_files"
+    title = "The team is described in ops/"
+
+
 class InvitationNotFound(NotFound):
     code = "identity.invitation_not_found"
 

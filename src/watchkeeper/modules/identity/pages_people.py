@@ -73,7 +73,7 @@ class MemberForm(ReasonForm):
     member: str = Field("", max_length=100)
 
 
-class AccountForm(PageForm):
+class AccountForm(ReasonForm):
     name: str = Field("", max_length=1_000)
     description: str = Field("", max_length=2_000)
 
@@ -245,7 +245,7 @@ async def make_account(
     """Make a service account."""
 
     def run(session: Session) -> None:
-        ServiceAccounts(session, clock).create(form.name, form.description, by=who)
+        ServiceAccounts(session, clock).create(form.name, form.description, reason=form.why(), by=who)
 
     return await _change_teams(request, db, run, form)
 

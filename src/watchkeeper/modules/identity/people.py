@@ -21,6 +21,7 @@ from watchkeeper.modules.identity.errors import (
     LastAdmin,
     LinkDead,
     OwnRole,
+    PersonIsDisabled,
     PersonNotFound,
     PersonRefused,
 )
@@ -97,8 +98,8 @@ class People:
         made = Invitation(
             row["id"], email, role, wanted, names, by.id, created_at=self._now, expires_at=row["expires_at"]
         )
-        fact = events.PersonInvited(invitation=made.id, role=role.value, duties=told, teams=names, reason=reason)
-        self._tell(fact, by)
+        fact = events.PersonInvited(invitation=made.id, role=role.value, duties=told, teams=names)
+        self._tell(fact, by, reason)
         return made, secret
 
     def invitation(self, secret: str) -> Invitation:
@@ -114,7 +115,7 @@ class People:
         """Raises InvitationNotFound for one that was used, withdrawn, or never was."""
         if not is_id(invitation_id, "lnk") or not store_people.drop_invitation(self._db, invitation_id):
             raise InvitationNotFound("There is no such open invitation.")
-        self._tell(events.InvitationWithdrawn(invitation=invitation_id, reason=reason), by)
+        self._tell(events.InvitationWithdrawn(invitation=invitation_id), by, reason)
 
     def accept(self, secret: str, *, name: str, password_hash: str, peer: Peer) -> SignedIn:
         """A new person with what was granted, signed in. Of several at once exactly one wins. Raises LinkDead."""
@@ -147,13 +148,15 @@ class People:
     # --- a forgotten password ---
 
     def make_reset_link(self, person: Person, *, reason: str, by: Actor) -> str:
-        """The secret of `/reset/{secret}`, good once for 24 h; earlier ones die."""
+        """The secret of `/reset/{secret}`, good once for 24 h; earlier ones die. Raises PersonIsDisabled."""
+        if person.disabled_at is not None:
+            raise PersonIsDisabled("A disabled account takes no new password. Enable it first.")
         secret = new_secret(RESET_PREFIX)
         store_people.drop_reset_links(self._db, person.id)
         store_people.add_link(
             self._db, self._link(LinkPurpose.RESET, secret, RESET_LIVES) | {"person_id": person.id, "made_by": by.id}
         )
-        self._tell(events.ResetLinkMade(person=person.id, reason=reason), by)
+        self._tell(events.ResetLinkMade(person=person.id), by, reason)
         return secret
 
     def reset_of(self, secret: str) -> Person:
@@ -187,16 +190,13 @@ class People:
             raise OwnRole("Nobody changes their own role; ask another admin.")
         if person.role is Role.ADMIN and role is not Role.ADMIN:
             self._require_another_admin(person)
-        if person.role is Role.ADMIN and role is not Role.ADMIN:
-            self._withdraw_all(lambda one: one.made_by == person.id, "its maker is no admin any more", by)
+            self._end_what_they_made(person, "its maker is no admin any more", by)
         store_people.set_place(self._db, person, role, duties)
         before = {"role": person.role.value, "duties": sorted(one.value for one in person.duties)}
         after = {"role": role.value, "duties": sorted(one.value for one in duties)}
         told = tuple(after["duties"])
-        fact = events.PersonPlaced(
-            person=person.id, role=role.value, duties=told, before=before, after=after, reason=reason
-        )
-        self._tell(fact, by)
+        fact = events.PersonPlaced(person=person.id, role=role.value, duties=told, before=before, after=after)
+        self._tell(fact, by, reason)
         return self.get(person.id)
 
     def disable(self, person: Person, *, reason: str, by: Actor) -> Person:
@@ -206,28 +206,34 @@ class People:
         if person.id == by.id:
             raise OwnRole("Nobody disables their own account; ask another admin.")
         self._require_another_admin(person)
-        self._withdraw_all(lambda one: one.made_by == person.id, "its maker was disabled", by)
+        self._end_what_they_made(person, "its maker was disabled", by)
+        store_people.drop_links_for(self._db, person.id)
         store_people.set_disabled(self._db, person.id, self._now)
         ended = store_people.end_all_sessions(self._db, person.id, self._now)
-        self._tell(events.PersonDisabled(person=person.id, sessions_ended=ended, reason=reason), by)
+        self._tell(events.PersonDisabled(person=person.id, sessions_ended=ended), by, reason)
         return self.get(person.id)
 
     def enable(self, person: Person, *, reason: str, by: Actor) -> Person:
         """Let them in again; sessions from before stay over."""
         if person.disabled_at is not None:
             store_people.set_disabled(self._db, person.id, None)
-            self._tell(events.PersonEnabled(person=person.id, reason=reason), by)
+            self._tell(events.PersonEnabled(person=person.id), by, reason)
         return self.get(person.id)
 
     def _withdraw_all(self, which: Callable[[Invitation], bool], reason: str, by: Actor) -> None:
         for one in store_people.invitations(self._db, self._now):
             if which(one) and store_people.drop_invitation(self._db, one.id):
-                self._tell(events.InvitationWithdrawn(invitation=one.id, reason=reason), by)
+                self._tell(events.InvitationWithdrawn(invitation=one.id), by, reason)
+
+    def _end_what_they_made(self, person: Person, reason: str, by: Actor) -> None:
+        # Who was an admin must not keep a way back in that they made while they were.
+        self._withdraw_all(lambda one: one.made_by == person.id, reason, by)
+        store_people.drop_reset_links_by(self._db, person.id)
 
     def _require_another_admin(self, person: Person) -> None:
         # Locked: two admins who demote each other at once must not both succeed.
-        if person.role is Role.ADMIN and set(store_people.lock_admins(self._db)) <= {person.id}:
-            raise LastAdmin("This is the last admin. Make somebody else an admin first.")
+        if person.role is Role.ADMIN and store_people.lock_admins_with_a_way_in(self._db) <= {person.id}:
+            raise LastAdmin("This is the last admin who can sign in. Make somebody else an admin first.")
 
     def _link(self, purpose: LinkPurpose, secret: str, life: timedelta) -> dict[str, Any]:
         return {
@@ -238,8 +244,9 @@ class People:
             "expires_at": self._now + life,
         }
 
-    def _tell(self, event: journal.Event, by: Actor) -> None:
-        journal.append(self._db, event, by=by.id, source=SOURCES.get(by.kind, "api"), at=self._now)
+    def _tell(self, event: journal.Event, by: Actor, reason: str) -> None:
+        source = SOURCES.get(by.kind, "api")
+        journal.append(self._db, event, by=by.id, source=source, at=self._now, private={"reason": reason})
 
     def _tell_by(self, event: journal.Event, person_id: str) -> None:
         journal.append(self._db, event, by=person_id, source="console", at=self._now)

@@ -204,7 +204,7 @@ async def make_account(
     """Make a service account: a program that can be in teams and whose tokens are switched off together."""
 
     def make(session: Session) -> Answer:
-        made = ServiceAccounts(session, clock).create(order.name, order.description, by=who)
+        made = ServiceAccounts(session, clock).create(order.name, order.description, reason=order.reason, by=who)
         return Answer(AccountView.of(made).model_dump(mode="json"))
 
     return (await db.write(lambda session: once.run(session, lambda: make(session)))).response()

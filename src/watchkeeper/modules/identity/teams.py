@@ -45,7 +45,7 @@ class Teams:
         except IntegrityError:
             complaint = Complaint("name", "a name that no team has yet")
             raise TeamRefused(f"There is a team {name} already.", complaints=[complaint]) from None
-        self._tell(events.TeamChanged(team=name, before=None, after={"description": description}, reason=reason))
+        self._tell(events.TeamChanged(team=name, before=None, after={"description": description}), reason)
         return team
 
     def describe(self, name: str, description: str, *, reason: str = "", managed_by: str | None = None) -> Team:
@@ -56,7 +56,7 @@ class Teams:
             store_teams.change(self._db, team.id, description=description, managed_by=managed_by)
         if team.description != description:
             before, after = {"description": team.description}, {"description": description}
-            self._tell(events.TeamChanged(team=name, before=before, after=after, reason=reason))
+            self._tell(events.TeamChanged(team=name, before=before, after=after), reason)
         return self.get(name)
 
     def delete(self, name: str, *, reason: str = "") -> None:
@@ -64,7 +64,7 @@ class Teams:
         team = self.get(name)
         store_teams.drop(self._db, team.id)
         before = {"description": team.description, "members": list(team.members)}
-        self._tell(events.TeamChanged(team=name, before=before, after=None, reason=reason))
+        self._tell(events.TeamChanged(team=name, before=before, after=None), reason)
 
     def join(self, name: str, member_id: str, *, reason: str = "") -> Team:
         """Bring a person or a service account in; twice is no mistake. Raises TeamNotFound or TeamRefused."""
@@ -73,14 +73,14 @@ class Teams:
             complaint = Complaint("member", "the id of a person or a service account")
             raise TeamRefused(f"There is nobody {member_id!r}.", complaints=[complaint])
         if store_teams.join(self._db, team.id, member_id):
-            self._tell(events.TeamJoined(team=name, member=member_id, reason=reason))
+            self._tell(events.TeamJoined(team=name, member=member_id), reason)
         return self.get(name)
 
     def leave(self, name: str, member_id: str, *, reason: str = "") -> Team:
         """Take somebody out; who is not in it is no mistake. Raises TeamNotFound."""
         team = self.get(name)
         if store_teams.leave(self._db, team.id, member_id):
-            self._tell(events.TeamLeft(team=name, member=member_id, reason=reason))
+            self._tell(events.TeamLeft(team=name, member=member_id), reason)
         return self.get(name)
 
     def _is_somebody(self, member_id: str) -> bool:
@@ -88,8 +88,9 @@ class Teams:
             return store.person(self._db, member_id) is not None
         return is_id(member_id, "sva") and store_people.account(self._db, member_id) is not None
 
-    def _tell(self, event: journal.Event) -> None:
-        journal.append(self._db, event, by=self._by, source=self._source, at=self._now)
+    def _tell(self, event: journal.Event, reason: str) -> None:
+        private = {"reason": reason} if reason else None
+        journal.append(self._db, event, by=self._by, source=self._source, at=self._now, private=private)
 
 
 def _require_sound(name: str, description: str) -> None:

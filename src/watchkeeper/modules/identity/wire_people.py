@@ -147,6 +147,7 @@ class NewAccount(StrictModel):
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
     description: str = Field("", max_length=1_000)
+    reason: str = REASON
 
 
 class AccountEdit(StrictModel):
