@@ -122,7 +122,7 @@ def newest_time(session: Session, dataset: Dataset, *, place: str) -> int | None
 
 def places(session: Session, *, since: datetime) -> set[str]:
     """Places where a part was listed since then."""
-    wanted = (parts.c.place.is_not(None), parts.c.created_at >= since)
+    wanted = (parts.c.place.is_not(None), parts.c.created_at >= since, parts.c.retired_at.is_(None))
     return set(session.execute(select(parts.c.place).where(*wanted).distinct()).scalars())
 
 
