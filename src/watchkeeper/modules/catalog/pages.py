@@ -20,7 +20,7 @@ from watchkeeper.modules.catalog.graph import NODE_HEIGHT, NODE_WIDTH, graph
 from watchkeeper.modules.catalog.model import TIERS, Service
 from watchkeeper.modules.catalog.pages_drift import as_file, shown_edits
 from watchkeeper.modules.catalog.pages_form import AboutForm
-from watchkeeper.modules.catalog.permissions import EDIT_CATALOG, VIEW_CATALOG
+from watchkeeper.modules.catalog.permissions import EDIT_CATALOG, VIEW_CATALOG, owning_team
 from watchkeeper.modules.catalog.public import service_tabs
 from watchkeeper.modules.catalog.readiness import ReadinessChecks
 from watchkeeper.modules.catalog.routes import Checks, Db, Now, ServiceName, Viewer
@@ -116,7 +116,13 @@ async def about_page(
     status: int = 200,
 ) -> Response:
     """The page, with what somebody typed if it has to be typed again."""
-    everything, edits = await db.ask(lambda session: (store.all_services(session), shown_edits(session, service)))
+    everything, edits, team = await db.ask(
+        lambda session: (
+            store.all_services(session),
+            shown_edits(session, service),
+            owning_team(session, service.about.owner),
+        )
+    )
     known = frozenset(one.name for one in everything)
     callers = [one.name for one in everything if service.name in one.about.dependencies]
     return render(
@@ -132,7 +138,8 @@ async def about_page(
         tiers=TIERS,
         form=form or AboutForm.of(service),
         errors=errors or {},
-        may_edit=who.may(EDIT_CATALOG),
+        may_edit=who.may(EDIT_CATALOG) and who.acts_for(team),
+        others=team if who.may(EDIT_CATALOG) and not who.acts_for(team) else None,
         edits=edits,
         as_file=as_file(service),
         tab_items=service_tabs(service.name, "About"),

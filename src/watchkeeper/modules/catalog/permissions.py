@@ -11,7 +11,11 @@ VIEW_CATALOG = Permission("catalog.view", Scope.READ)
 EDIT_CATALOG = Permission("catalog.edit", Scope.WRITE)
 
 
+def owning_team(session: Session, owner: str | None) -> str | None:
+    """The team that this owner names, or None: an owner that is the name of no team limits nobody."""
+    return owner if owner is not None and identity.is_team(session, owner) else None
+
+
 def require_own(session: Session, who: Actor, owner: str | None) -> None:
-    """Raises Forbidden when this owner is a team that the actor is not in; other owners bind nobody."""
-    if owner is not None and identity.is_team(session, owner):
-        who.require_team(owner)
+    """Raises Forbidden when this owner is a team that the actor is not in."""
+    who.require_team(owning_team(session, owner))

@@ -58,7 +58,9 @@ async def add_service(who: Editor, order: NewService, db: Db, clock: Now, once: 
 
     def declare(session: Session) -> Answer:
         catalog = Catalog(session, clock)
-        require_own(session, who, order.about().owner)
+        # A new one may be anybody's; one that was archived still is its team's.
+        before = store.by_name(session, order.name, lock=True)
+        require_own(session, who, before.about.owner if before else None)
         service = catalog.declare(order.name, order.about(), by=who.id, source="api", reason=order.reason)
         return Answer(ServiceView.of(service).model_dump(mode="json"), headers={"ETag": etag_of(version_of(service))})
 
