@@ -49,7 +49,7 @@ def recovery_codes(browser: Browser) -> list[str]:
 
 
 def codes_on(page: str) -> list[str]:
-    return re.findall(r"\b[a-z2-9]{4}(?:-[a-z2-9]{4}){3}\b", page)
+    return re.findall(r"\b[a-z0-9]{4}(?:-[a-z0-9]{4}){3}\b", page)
 
 
 def post_json(browser: Browser, path: str, body: object, *, page: str) -> httpx.Response:
@@ -59,6 +59,12 @@ def post_json(browser: Browser, path: str, body: object, *, page: str) -> httpx.
     token = html.unescape(found[1]) if found else hidden_fields(text)["csrf_token"]
     headers = {"X-CSRF-Token": token, "Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
     return browser.client.post(path, json=body, headers=headers)
+
+
+def add_passkey(browser: Browser, device: Device, name: str = "My laptop") -> httpx.Response:
+    where = "/account/factors/passkeys"
+    options = post_json(browser, f"{where}/options", {}, page="/account/factors").json()
+    return post_json(browser, where, {"credential": device.create(options), "name": name}, page="/account/factors")
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Device:
         cose = _cbor({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")})
         held = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + cose
         attestation = _cbor({"fmt": "none", "attStmt": {}, "authData": self._data(0x40) + held})
-        return self._answer({"clientDataJSON": _b64(client), "attestationObject": _b64(attestation)})
+        return self._answer({"clientDataJSON": b64(client), "attestationObject": b64(attestation)})
 
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
         """What `navigator.credentials.get` answers."""
@@ -87,7 +93,7 @@ class Device:
         client = self._client("webauthn.get", options["challenge"])
         data = self._data(0)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
-        response = {"clientDataJSON": _b64(client), "authenticatorData": _b64(data), "signature": _b64(signature)}
+        response = {"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature)}
         return self._answer(response)
 
     def _client(self, kind: str, challenge: str) -> bytes:
@@ -98,11 +104,11 @@ class Device:
         return hashlib.sha256(self.host.encode()).digest() + bytes([present]) + self.counter.to_bytes(4, "big")
 
     def _answer(self, response: dict[str, str]) -> dict[str, Any]:
-        own = _b64(self.credential_id)
+        own = b64(self.credential_id)
         return {"id": own, "rawId": own, "type": "public-key", "response": response}
 
 
-def _b64(value: bytes) -> str:
+def b64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 

@@ -39,7 +39,7 @@ def test_a_change_that_comes_late_is_not_made(console: Console, alice: Browser) 
 def test_a_program_gets_a_problem_with_a_code(console: Console, alice: Browser) -> None:
     console.clock.advance(LATE)
     answer = alice.client.get("/account/factors", headers={"Accept": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "kernel.prove_again")
+    assert (answer.status_code, answer.json()["code"]) == (403, "identity.prove_again")
 
 
 def test_a_password_proves_it_and_the_cookie_before_dies(console: Console, alice: Browser) -> None:

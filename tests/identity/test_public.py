@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.identity.factors import code_of, recovery_codes, set_up_app
+from tests.identity.factors import Device, add_passkey, code_of, recovery_codes, set_up_app
 from tests.identity.support import ALICE, PASSWORD, Browser, Console
 from tests.identity.test_people import bob_moves_in, edit, invite, person_id, post
 from watchkeeper.kernel.journal import describe_fact, event_kinds
@@ -133,7 +133,12 @@ def use_second_factors(console: Console) -> None:
     again.sign_in("alice@example.net", "another tractor in spring")
     again.submit("/login/second", {"code": "000000"})
     again.submit("/login/second", {"code": codes[0]})
-    again.submit("/account/factors/app/remove", {"password": "another tractor in spring"}, page="/account/factors")
+    device = Device()
+    assert add_passkey(again, device).status_code == 200
+    again.submit("/account/factors/app/remove", {}, page="/account/factors")
+    passkey = re.search(r"/account/factors/passkeys/(pky_\w+)/remove", again.get("/account/factors").text)
+    assert passkey is not None
+    again.submit(passkey[0], {"password": "another tractor in spring"}, page="/account/factors")
 
 
 def link_and_unlink(console: Console) -> None:

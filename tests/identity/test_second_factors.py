@@ -133,7 +133,7 @@ def test_codes_can_not_be_guessed_in_numbers(console: Console, secret: str) -> N
     assert answers[:3] == [403] * 3
     assert set(answers[4:]) == {429}
     assert browser.submit("/login/second", {"code": code_of(console, secret)}).status_code == 429
-    refused = [fact.data["reason"] for fact in console.facts("identity.code_refused")]
+    refused = [fact.data["reason"] for fact in console.facts("identity.second_factor_refused")]
     assert refused.count("wrong_code") <= console.settings.code_failures
     console.clock.advance(timedelta(minutes=15))
     assert _half_way(console).submit("/login/second", {"code": code_of(console, secret)}).status_code == 303
@@ -226,7 +226,10 @@ def test_the_last_factor_stays_while_the_password_is_short(console: Console, ali
     assert "15 characters" in gone.text
     assert _change(alice, SHORT, PASSWORD) == 303
     wrong = alice.submit("/account/factors/app/remove", {"password": "not it at all, no"}, page="/account/factors")
-    assert wrong.status_code == 409
+    assert wrong.status_code == 422
+    silent = alice.submit("/account/factors/app/remove", {}, page="/account/factors")
+    assert silent.status_code == 409
+    assert "Enter your password" in silent.text
     done = alice.submit("/account/factors/app/remove", {"password": PASSWORD}, page="/account/factors")
     assert done.status_code == 303
     assert console.browser(ELSEWHERE).sign_in().headers["location"] == "/"

@@ -75,14 +75,6 @@ class Forbidden(Refusal):
     title = "Not allowed"
 
 
-class ProveAgain(Forbidden):
-    """The person is known, but too long ago for this; a page leads to where they show it once more."""
-
-    code = "kernel.prove_again"
-    title = "Show once more who you are"
-    way_on = "/account/prove"
-
-
 class TooLarge(Refusal):
     code = "kernel.too_large"
     status = 413

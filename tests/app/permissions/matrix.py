@@ -91,7 +91,7 @@ def _word(answer: Answered, permission: str) -> str:
         return f"error {answer.status}"
     if permission == "public":
         return "yes"
-    if answer.code == "kernel.prove_again":
+    if answer.code == "identity.prove_again":
         return "prove again"
     return {401: "sign in", 403: "no"}.get(answer.status, "yes")
 

@@ -6,7 +6,7 @@
 # Annotations are kept as objects: FastAPI reads those of the guards below, and instances have no module globals.
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -15,12 +15,11 @@ from fastapi.routing import iter_route_contexts
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import BaseRoute, Mount
 
-from watchkeeper.kernel.errors import Forbidden, ProveAgain, Unauthenticated
+from watchkeeper.kernel.errors import Forbidden, Unauthenticated
 from watchkeeper.kernel.web.csrf import check_origin, check_token, is_unsafe
-from watchkeeper.kernel.web.parts import clock_of, parts_of
+from watchkeeper.kernel.web.parts import parts_of
 
 _ACTOR = "watchkeeper.actor"
-PROOF_LASTS = timedelta(minutes=10)
 
 
 class Scope(StrEnum):
@@ -104,6 +103,10 @@ class Authenticator(Protocol):
         """The actor; None when nobody claims to be there. Raises Unauthenticated for a claim that is wrong."""
         ...
 
+    def require_proof(self, actor: Actor) -> None:
+        """Raises Forbidden for a person who showed who they are too long ago for what protects an account."""
+        ...
+
 
 async def current_actor(connection: HTTPConnection) -> Actor | None:
     """Who sends this request; asked of the Authenticator once per request."""
@@ -130,7 +133,7 @@ class _Requires:
     async def __call__(self, request: Request) -> Actor:
         actor = await authorise(request, self.permission)
         if self.proved_lately:
-            _require_proof(actor, clock_of(request).now())
+            parts_of(request)[Authenticator].require_proof(actor)
         return actor
 
 
@@ -171,15 +174,10 @@ async def authorise(request: Request, permission: Permission) -> Actor:
 def requires(permission: Permission, *, proved_lately: bool = False) -> Any:
     """Marks a route as needing `permission` and hands it the actor.
 
-    `proved_lately`: a person must have shown who they are in the last 10 minutes, so that an unattended browser can't
-    change what protects the account. Programs prove it with each request.
+    `proved_lately`: a person must have shown who they are a short while ago, so that an unattended browser can't
+    change what protects an account. Programs prove it with each request.
     """
     return Depends(_Requires(permission, proved_lately))
-
-
-def _require_proof(actor: Actor, now: datetime) -> None:
-    if actor.kind == "person" and (actor.proved_at is None or now > actor.proved_at + PROOF_LASTS):
-        raise ProveAgain("This changes what protects an account. Show once more who you are: /account/prove.")
 
 
 def public(reason: str, *, csrf: bool = True) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session as DatabaseSession
@@ -19,7 +19,7 @@ from watchkeeper.kernel.web.access import Actor, Scope
 from watchkeeper.modules.identity import store, store_factors, store_people, store_teams
 from watchkeeper.modules.identity.control import LOCAL, ControlToken
 from watchkeeper.modules.identity.cookies import SessionCookie
-from watchkeeper.modules.identity.errors import BearerRefused, FactorRequired
+from watchkeeper.modules.identity.errors import BearerRefused, FactorRequired, ProveAgain
 from watchkeeper.modules.identity.model import (
     CONTROL_PREFIX,
     LONGEST_SECRET,
@@ -37,7 +37,7 @@ from watchkeeper.modules.identity.model import (
 
 CACHE_SECONDS = 5.0  # a revoked token works no longer than this on any replica
 _CACHE_ENTRIES = 4096
-# These show a second factor, or leave it to the provider; the demo's link is printed on the machine itself.
+# These show a second factor, or leave it to the provider.
 _STRONG = frozenset({SignInMethod.SECOND_FACTOR, SignInMethod.RECOVERY, SignInMethod.PASSKEY, SignInMethod.OIDC})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
@@ -54,6 +54,7 @@ class IdentityAuthenticator:
         control: ControlToken | None,
         *,
         require_factor: bool = False,
+        proof: timedelta = timedelta(minutes=10),
     ) -> None:
         self._db = db
         self._clock = clock
@@ -61,6 +62,7 @@ class IdentityAuthenticator:
         self._cookie = cookie
         self._control = control
         self._require_factor = require_factor
+        self._proof = proof
         self._tokens = TokenCache()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -72,6 +74,11 @@ class IdentityAuthenticator:
             return await self._by_bearer(request, claims)
         secret = request.cookies.get(self._cookie.name)
         return await self._by_session(request, secret) if secret else None
+
+    def require_proof(self, actor: Actor) -> None:
+        """Raises ProveAgain. Programs show their token with each request, so nothing more is asked of them."""
+        if actor.kind == "person" and (actor.proved_at is None or self._clock.now() >= actor.proved_at + self._proof):
+            raise ProveAgain
 
     def forget_token(self, token_id: str) -> None:
         """Called after a revocation, so that this process refuses it at once."""
@@ -210,7 +217,7 @@ class TokenCache:
 
 
 def _is_own_account(request: HTTPConnection) -> bool:
-    return request.url.path.startswith(("/account", "/logout"))
+    return request.url.path in ("/account", "/logout") or request.url.path.startswith("/account/")
 
 
 def _is_this_machine(request: HTTPConnection) -> bool:

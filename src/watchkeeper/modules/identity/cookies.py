@@ -1,4 +1,4 @@
-"""The cookie that carries a session's secret."""
+"""The cookies of a browser: its session, and what it has begun."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ class SessionCookie:
         return "__Host-wk_session" if self.secure else "wk_session"
 
     @property
-    def challenge_name(self) -> str:
-        """The cookie that finds what this browser has begun: a sign-in half done, a passkey's challenge."""
-        return "__Host-wk_challenge" if self.secure else "wk_challenge"
+    def half_name(self) -> str:
+        """The cookie of a sign-in whose second factor is to follow."""
+        return "__Host-wk_half" if self.secure else "wk_half"
 
-    def give_challenge(self, response: Response, secret: str) -> None:
-        response.set_cookie(
-            self.challenge_name,
-            secret,
-            max_age=int(CHALLENGE_LIVES.total_seconds()),
-            path="/",
-            secure=self.secure,
-            httponly=True,
-            samesite="lax",
-        )
+    @property
+    def passkey_name(self) -> str:
+        """The cookie of a passkey's challenge: another one, so that a code still helps whoever gives up on it."""
+        return "__Host-wk_passkey" if self.secure else "wk_passkey"
 
-    def take_challenge(self, response: Response) -> None:
-        response.delete_cookie(self.challenge_name, path="/", secure=self.secure, httponly=True, samesite="lax")
+    def give_begun(self, response: Response, name: str, secret: str) -> None:
+        """Remember for 5 minutes what this browser has begun."""
+        life = int(CHALLENGE_LIVES.total_seconds())
+        response.set_cookie(name, secret, max_age=life, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+    def take_begun(self, response: Response) -> None:
+        """Forget whatever this browser has begun."""
+        for name in (self.half_name, self.passkey_name):
+            response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def give(self, response: Response, secret: str) -> None:
         response.set_cookie(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watchkeeper.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
+from watchkeeper.modules.identity.passwords import SHORTEST
 
 
 class SignInRefused(Forbidden):
@@ -134,10 +135,26 @@ class FactorNeeded(Conflict):
     code = "identity.factor_needed"
     title = "The password alone is too short"
 
+    def __init__(self) -> None:
+        super().__init__(
+            f"A password of fewer than {SHORTEST} characters needs a second factor. Change the password first."
+        )
+
 
 class FactorNotFound(NotFound):
     code = "identity.factor_not_found"
     title = "There is no such second factor"
+
+
+class ProveAgain(Forbidden):
+    """Who this is was shown too long ago for what protects an account."""
+
+    code = "identity.prove_again"
+    title = "Show once more who you are"
+    way_on = "/account/prove"
+
+    def __init__(self) -> None:
+        super().__init__("This changes what protects an account. Show once more who you are: /account/prove.")
 
 
 class FactorRequired(Forbidden):

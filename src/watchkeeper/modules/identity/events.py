@@ -171,33 +171,57 @@ class ExternalAccountUnlinked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorAdded(Event):
-    """`factor` is `app` (one-time codes) or `passkey`."""
+class TotpAdded(Event):
+    """An app has shown a right code, and is asked for from now on."""
 
-    kind: ClassVar[str] = "identity.factor_added"
+    kind: ClassVar[str] = "identity.totp_added"
     person: str
-    factor: str
 
     def subject(self) -> Subject:
         return Subject("person", self.person)
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{_FACTORS.get(data['factor'], data['factor'])} was added to an account."
+        return "An authenticator app was added to an account."
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorRemoved(Event):
-    kind: ClassVar[str] = "identity.factor_removed"
+class TotpRemoved(Event):
+    kind: ClassVar[str] = "identity.totp_removed"
     person: str
-    factor: str
 
     def subject(self) -> Subject:
         return Subject("person", self.person)
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{_FACTORS.get(data['factor'], data['factor'])} was removed from an account."
+        return "An authenticator app was removed from an account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyAdded(Event):
+    kind: ClassVar[str] = "identity.passkey_added"
+    person: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "A passkey was added to an account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyRemoved(Event):
+    kind: ClassVar[str] = "identity.passkey_removed"
+    person: str
+
+    def subject(self) -> Subject:
+        return Subject("person", self.person)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return "A passkey was removed from an account."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,10 +252,10 @@ class RecoveryCodeUsed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodeRefused(Event):
-    """The password was right and the second factor was not: somebody may know the password."""
+class SecondFactorRefused(Event):
+    """A code after the right password, or a passkey, did not fit: somebody may know the password or hold a copy."""
 
-    kind: ClassVar[str] = "identity.code_refused"
+    kind: ClassVar[str] = "identity.second_factor_refused"
     person: str
     reason: str
 
@@ -240,7 +264,7 @@ class CodeRefused(Event):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"A second factor was refused after the right password: {_REASONS.get(data['reason'], data['reason'])}."
+        return f"A second factor was refused: {_REASONS.get(data['reason'], data['reason'])}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +295,6 @@ class EmailChanged(Event):
         return "The e-mail address of an account was changed."
 
 
-_FACTORS = {"app": "An authenticator app", "passkey": "A passkey"}
 _METHODS = {
     "password": "password",
     "setup": "set-up link",
@@ -286,6 +309,8 @@ _METHODS = {
 _REASONS = {
     "wrong_password": "the password was wrong",
     "wrong_code": "the code was wrong or used",
+    "wrong_passkey": "the passkey's answer did not fit",
+    "copied_passkey": "the passkey's counter went back, so there may be a copy of it",
     "paused": "too many attempts",
     "by_person": "its owner ended it",
     "password_changed": "the password was changed",

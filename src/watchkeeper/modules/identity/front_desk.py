@@ -90,9 +90,10 @@ class FrontDesk:
         _require_password(new, about=(person.name, person.email or ""), has_factor=has_factor)
         password_hash = await self.passwords.hash(new)
 
+        is_short = not passwords.stands_alone(new)
         return await self.db.write(
             lambda db: Identity(db, self.clock, self.settings).change_password(
-                person, session_id, password_hash, attempt
+                person, session_id, password_hash, attempt, is_short=is_short
             )
         )
 
@@ -116,6 +117,15 @@ class FrontDesk:
         _require_password(password, about=(person.name, person.email or ""), has_factor=has_factor)
         password_hash = await self.passwords.hash(password)
         await self.db.write(lambda db: People(db, self.clock, self.settings).reset_password(secret, password_hash))
+
+    async def long_password(self, person_id: str, session_id: str, password: str) -> str | None:
+        """The hash of the person's own password when that is long enough without a second factor, else None.
+
+        Only a hash is kept, so its length has to be shown. Raises WrongPassword or SignInPaused.
+        """
+        attempt = await self.check_own_password(person_id, session_id, password)
+        await self.db.write(lambda db: Identity(db, self.clock, self.settings).forgive(attempt))
+        return attempt.person.password_hash if attempt.person and passwords.stands_alone(password) else None
 
     async def prove(self, person_id: str, session_id: str, *, password: str) -> str:
         """Show once more who one is; answers this session's new secret. Raises WrongPassword or SignInPaused."""

@@ -69,15 +69,7 @@ def welcome(signed_in: SignedIn, cookie: SessionCookie, target: str) -> Response
     """Send the browser on with its new session."""
     response = RedirectResponse(target, status_code=303)
     cookie.give(response, signed_in.secret)
-    return response
-
-
-def challenge_cookie(cookie: SessionCookie, secret: str | None, response: Response) -> Response:
-    """Remember, or with None forget, what this browser has begun."""
-    if secret is None:
-        cookie.take_challenge(response)
-    else:
-        cookie.give_challenge(response, secret)
+    cookie.take_begun(response)
     return response
 
 
@@ -104,7 +96,9 @@ async def sign_in(
         return await _login_form(request, db, next_path=local_path(form.next, ""), email=form.email, refusal=refusal)
     if isinstance(signed_in, HalfSignedIn):
         target = f"/login/second?{urlencode({'next': local_path(form.next)})}"
-        return challenge_cookie(cookie, signed_in.secret, RedirectResponse(target, status_code=303))
+        response = RedirectResponse(target, status_code=303)
+        cookie.give_begun(response, cookie.half_name, signed_in.secret)
+        return response
     return welcome(signed_in, cookie, local_path(form.next))
 
 

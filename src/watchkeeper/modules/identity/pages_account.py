@@ -12,7 +12,13 @@ from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import store
-from watchkeeper.modules.identity.errors import PasswordRefused, PersonRefused, SignInPaused, WrongPassword
+from watchkeeper.modules.identity.errors import (
+    FactorNeeded,
+    PasswordRefused,
+    PersonRefused,
+    SignInPaused,
+    WrongPassword,
+)
 from watchkeeper.modules.identity.factors import factor_state
 from watchkeeper.modules.identity.front_desk import FrontDesk
 from watchkeeper.modules.identity.pages import Cookie, Db, Desk, Now, SecretForm, Somebody
@@ -59,8 +65,8 @@ async def change_password(
         )
     try:
         secret = await desk.change_password(person_id, session_id, current=form.current, new=form.new)
-    except (WrongPassword, SignInPaused, PasswordRefused) as refusal:
-        field = "new" if isinstance(refusal, PasswordRefused) else "current"
+    except (WrongPassword, SignInPaused, PasswordRefused, FactorNeeded) as refusal:
+        field = "new" if isinstance(refusal, PasswordRefused | FactorNeeded) else "current"
         return await _account(
             request, who, desk, errors={field: refusal.detail}, status=refusal.status, refusal=refusal
         )

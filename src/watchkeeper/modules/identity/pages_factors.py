@@ -1,23 +1,25 @@
 """One's own second factors as pages."""
 
 # Annotations are kept as objects for FastAPI.
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Form, Query, Request
-from markupsafe import Markup
 from pydantic import Field
+from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.wire import StrictModel, page_router
-from watchkeeper.modules.identity import passwords, store, store_factors
+from watchkeeper.modules.identity import store, store_factors
 from watchkeeper.modules.identity.errors import ChallengeGone, FactorNeeded, SignInPaused, WrongPassword
 from watchkeeper.modules.identity.factors import Factors, factor_state
-from watchkeeper.modules.identity.model import FactorState, Person
-from watchkeeper.modules.identity.pages import Cookie, Db, Desk, Now, SecretForm, challenge_cookie
-from watchkeeper.modules.identity.pages_second import CodeForm, Key, begun_in, party_of
+from watchkeeper.modules.identity.model import Person
+from watchkeeper.modules.identity.pages import Cookie, Desk, SecretForm
+from watchkeeper.modules.identity.pages_second import CodeForm, Key, asked, begun_in, party_of
 from watchkeeper.modules.identity.passkeys import Passkeys
 from watchkeeper.modules.identity.permissions import USE_ACCOUNT, own_session
 
@@ -27,8 +29,15 @@ _DONE = {
     "app-removed": "The authenticator app is removed.",
     "passkey": "The passkey is added. You can sign in with it from now on.",
     "passkey-removed": "The passkey is removed.",
-    "email": "The e-mail address is changed.",
 }
+
+
+@dataclass(frozen=True)
+class QrCode:
+    """A QR code for a page to draw: so many modules each way, and the path around the dark ones."""
+
+    size: int
+    dark: str
 
 
 class RemovalForm(SecretForm):
@@ -83,14 +92,15 @@ async def remove_app(
 ) -> Response:
     """Remove the app. The last factor goes only when the password is long enough to stand alone."""
     person_id, session_id = own_session(who)
-    state = await _state(desk, person_id)
-    if state.passkeys == 0:
-        refused = await _refuse_short_password(desk, person_id, session_id, form.password)
-        if refused:
-            return await _factors(request, who, desk, key, errors={"app": refused}, status=409)
-    await desk.db.write(
-        lambda db: Factors(db, desk.clock, desk.settings, key).remove_totp(require_person(db, person_id))
-    )
+    try:
+        long_password = await _long_password(desk, person_id, session_id, form.password)
+        await desk.db.write(
+            lambda db: Factors(db, desk.clock, desk.settings, key).remove_totp(
+                require_person(db, person_id), long_password=long_password
+            )
+        )
+    except (WrongPassword, SignInPaused, FactorNeeded) as refusal:
+        return await _factors(request, who, desk, key, errors={"app": _why(refusal, form)}, status=refusal.status)
     return RedirectResponse("/account/factors?done=app-removed", status_code=303)
 
 
@@ -105,63 +115,58 @@ async def new_recovery_codes(request: Request, who: Proven, desk: Desk, key: Key
 
 
 @router.post("/account/factors/passkeys/options")
-async def new_passkey_options(request: Request, who: Proven, db: Db, clock: Now, cookie: Cookie) -> Response:
+async def new_passkey_options(request: Request, who: Proven, desk: Desk, cookie: Cookie) -> Response:
     """What the authenticator is asked for a new passkey."""
     (person_id, _), party = own_session(who), party_of(request)
-    secret, options = await db.write(
-        lambda session: Passkeys(session, clock, party).begin_registration(require_person(session, person_id))
+    secret, options = await desk.db.write(
+        lambda db: Passkeys(db, desk.clock, desk.settings, party).begin_registration(require_person(db, person_id))
     )
-    return challenge_cookie(cookie, secret, JSONResponse(options))
+    return asked(cookie, secret, options)
 
 
 @router.post("/account/factors/passkeys")
-async def add_passkey(request: Request, who: Proven, order: NewPasskey, db: Db, clock: Now, cookie: Cookie) -> Response:
+async def add_passkey(request: Request, who: Proven, order: NewPasskey, desk: Desk, cookie: Cookie) -> Response:
     """Keep the passkey that the authenticator has made."""
-    (person_id, _), party, begun = own_session(who), party_of(request), begun_in(request, cookie)
-    await db.write(
-        lambda session: Passkeys(session, clock, party).register(
-            require_person(session, person_id), begun, order.credential, order.name
+    (person_id, _), party = own_session(who), party_of(request)
+    begun = begun_in(request, cookie.passkey_name)
+    await desk.db.write(
+        lambda db: Passkeys(db, desk.clock, desk.settings, party).register(
+            require_person(db, person_id), begun, order.credential, order.name
         )
     )
-    return challenge_cookie(cookie, None, JSONResponse({"next": "/account/factors?done=passkey"}))
+    response = JSONResponse({"next": "/account/factors?done=passkey"})
+    cookie.take_begun(response)
+    return response
 
 
 @router.post("/account/factors/passkeys/{passkey_id}/remove")
 async def remove_passkey(
     request: Request, who: Proven, passkey_id: str, form: Annotated[RemovalForm, Form()], desk: Desk, key: Key
 ) -> Response:
-    """Remove one passkey."""
+    """Remove one passkey. The last factor goes only when the password is long enough to stand alone."""
     (person_id, session_id), party = own_session(who), party_of(request)
-    state = await _state(desk, person_id)
-    if not state.app and state.passkeys == 1:
-        refused = await _refuse_short_password(desk, person_id, session_id, form.password)
-        if refused:
-            return await _factors(request, who, desk, key, errors={"passkey": refused}, status=409)
-    await desk.db.write(lambda db: Passkeys(db, desk.clock, party).remove(require_person(db, person_id), passkey_id))
+    try:
+        long_password = await _long_password(desk, person_id, session_id, form.password)
+        await desk.db.write(
+            lambda db: Passkeys(db, desk.clock, desk.settings, party).remove(
+                require_person(db, person_id), passkey_id, long_password=long_password
+            )
+        )
+    except (WrongPassword, SignInPaused, FactorNeeded) as refusal:
+        return await _factors(request, who, desk, key, errors={"passkey": _why(refusal, form)}, status=refusal.status)
     return RedirectResponse("/account/factors?done=passkey-removed", status_code=303)
 
 
-async def _refuse_short_password(desk: Desk, person_id: str, session_id: str, password: str) -> str | None:
-    """Why the last factor stays, if it does. Only a hash is kept, so the length has to be shown."""
-    person = await desk.db.ask(lambda db: store.person(db, person_id))
-    if person is None or person.password_hash is None:
-        return None
-    try:
-        await desk.check_own_password(person_id, session_id, password)
-    except (WrongPassword, SignInPaused) as refusal:
-        return refusal.detail
-    if len(passwords.normalise(password)) >= passwords.SHORTEST:
-        return None
-    return FactorNeeded(
-        f"A password of fewer than {passwords.SHORTEST} characters needs a second factor. Change the password first."
-    ).detail
+def _why(refusal: Refusal, form: RemovalForm) -> str:
+    return refusal.detail if form.password else "Enter your password: this is your last second factor."
 
 
-async def _state(desk: Desk, person_id: str) -> FactorState:
-    return await desk.db.ask(lambda db: factor_state(db, person_id))
+async def _long_password(desk: Desk, person_id: str, session_id: str, password: str) -> str | None:
+    """Of the last factor's removal; the page asks for no password where another factor stays."""
+    return await desk.long_password(person_id, session_id, password) if password else None
 
 
-def require_person(db: Any, person_id: str) -> Person:
+def require_person(db: Session, person_id: str) -> Person:
     """The person, who was there a moment ago."""
     person = store.person(db, person_id)
     if person is None:
@@ -182,7 +187,7 @@ async def _factors(
 ) -> Response:
     person_id, _ = own_session(who)
 
-    def read(db: Any) -> dict[str, Any]:
+    def read(db: Session) -> dict[str, Any]:
         factors = Factors(db, desk.clock, desk.settings, key)
         person = require_person(db, person_id)
         waiting = factors.waiting_totp(person)
@@ -207,8 +212,9 @@ async def _factors(
     )
 
 
-def _qr(uri: str) -> Markup:
+def _qr(uri: str) -> QrCode:
     import segno  # here: a server where nobody sets up an app starts without it
 
-    # segno draws squares only; nothing of the address stands in its text.
-    return Markup(segno.make(uri, error="m").svg_inline(scale=5, border=2, dark="#000", light="#fff"))  # noqa: S704  # nosec B704
+    rows = segno.make(uri, error="m", micro=False).matrix
+    dark = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
+    return QrCode(len(rows), dark)

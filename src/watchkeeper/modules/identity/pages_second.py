@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Form, Request
 from pydantic import Field
+from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from watchkeeper.kernel.errors import Refusal
@@ -18,22 +19,19 @@ from watchkeeper.kernel.web.parts import part, parts_of
 from watchkeeper.kernel.web.wire import PageForm, StrictModel, page_router
 from watchkeeper.modules.identity import store, store_factors
 from watchkeeper.modules.identity.cookies import SessionCookie
-from watchkeeper.modules.identity.errors import ChallengeGone, CodeRefused, SignInPaused, WrongPassword
+from watchkeeper.modules.identity.errors import ChallengeGone, CodeRefused, PasskeyRefused, SignInPaused, WrongPassword
 from watchkeeper.modules.identity.factors import Checked, Factors
 from watchkeeper.modules.identity.model import SignInMethod, local_path
 from watchkeeper.modules.identity.pages import (
     Anybody,
     Cookie,
-    Db,
     Desk,
-    Now,
     SecretForm,
     Somebody,
-    challenge_cookie,
     peer_of,
     welcome,
 )
-from watchkeeper.modules.identity.passkeys import Passkeys, RelyingParty
+from watchkeeper.modules.identity.passkeys import Passkeys, RelyingParty, Use
 from watchkeeper.modules.identity.permissions import own_session
 from watchkeeper.modules.identity.service import Identity
 
@@ -60,31 +58,37 @@ class PasskeyAnswer(StrictModel):
 
 
 def party_of(request: Request) -> RelyingParty:
-    """This console as this browser knows it. Passkeys are bound to the host."""
-    base_url = parts_of(request)[ServerSettings].base_url
-    if base_url:
-        from urllib.parse import urlsplit
-
-        parsed = urlsplit(base_url)
-        return RelyingParty(parsed.hostname or "", f"{parsed.scheme}://{parsed.netloc}")
-    return RelyingParty(request.url.hostname or "", f"{request.url.scheme}://{request.url.netloc}")
+    """This console as this browser knows it: by `base_url`, or by the address it was asked under."""
+    return RelyingParty.at(parts_of(request)[ServerSettings].base_url or str(request.base_url))
 
 
-def begun_in(request: Request, cookie: SessionCookie) -> str:
-    """The secret of what this browser has begun. Raises ChallengeGone."""
-    secret = request.cookies.get(cookie.challenge_name)
+def begun_in(request: Request, name: str) -> str:
+    """The secret of what this browser has begun, in the cookie of this name. Raises ChallengeGone."""
+    secret = request.cookies.get(name)
     if not secret:
         raise ChallengeGone
     return secret
 
 
-def require_fit(checked: Checked) -> None:
-    """Raises SignInPaused or CodeRefused for a code that did not fit."""
-    if checked.wait > timedelta(0):
-        seconds = math.ceil(checked.wait.total_seconds())
-        raise SignInPaused(f"Too many wrong codes. Try again in {seconds} s.", retry_after_seconds=seconds)
+def require_fit(checked: Checked) -> SignInMethod:
+    """How the code fitted. Raises SignInPaused or CodeRefused."""
+    _require_no_wait(checked.wait)
     if checked.method is None:
         raise CodeRefused
+    return checked.method
+
+
+def _require_no_wait(wait: timedelta) -> None:
+    if wait > timedelta(0):
+        seconds = math.ceil(wait.total_seconds())
+        raise SignInPaused(f"Too many attempts. Try again in {seconds} s.", retry_after_seconds=seconds)
+
+
+def _require_use(use: Use) -> None:
+    """Raises SignInPaused or PasskeyRefused, after what there is to keep of the try was kept."""
+    _require_no_wait(use.wait)
+    if use.problem is not None:
+        raise PasskeyRefused(use.problem)
 
 
 # --- the second step of a sign-in ---
@@ -93,7 +97,7 @@ def require_fit(checked: Checked) -> None:
 @router.get("/login/second")
 async def second_page(request: Request, who: Anybody, cookie: Cookie, next: str = "") -> Response:  # noqa: A002
     """Ask for a second factor; the password was right."""
-    begun_in(request, cookie)
+    begun_in(request, cookie.half_name)
     return _second(request, local_path(next, ""))
 
 
@@ -102,7 +106,8 @@ async def second_step(
     request: Request, who: Anybody, form: Annotated[CodeForm, Form()], desk: Desk, cookie: Cookie, key: Key
 ) -> Response:
     """Finish the sign-in with a code of the app or a recovery code."""
-    secret, peer, before = begun_in(request, cookie), peer_of(request), request.cookies.get(cookie.name)
+    secret, peer = begun_in(request, cookie.half_name), peer_of(request)
+    before = request.cookies.get(cookie.name)
     checked = await desk.db.write(
         lambda db: Factors(db, desk.clock, desk.settings, key).second_step(secret, form.code, peer, before)
     )
@@ -111,7 +116,7 @@ async def second_step(
     except (CodeRefused, SignInPaused) as refusal:
         return _second(request, local_path(form.next, ""), refusal)
     assert checked.signed_in is not None  # noqa: S101 (for mypy: the code fitted)
-    return challenge_cookie(cookie, None, welcome(checked.signed_in, cookie, local_path(form.next)))
+    return welcome(checked.signed_in, cookie, local_path(form.next))
 
 
 def _second(request: Request, next_path: str, refusal: Refusal | None = None) -> Response:
@@ -122,11 +127,11 @@ def _second(request: Request, next_path: str, refusal: Refusal | None = None) ->
 
 
 @router.post("/login/passkey/options")
-async def passkey_options(request: Request, who: Anybody, db: Db, clock: Now, cookie: Cookie) -> Response:
+async def passkey_options(request: Request, who: Anybody, desk: Desk, cookie: Cookie) -> Response:
     """What the browser's authenticator is asked for a sign-in."""
     party = party_of(request)
-    secret, options = await db.write(lambda session: Passkeys(session, clock, party).begin_use())
-    return challenge_cookie(cookie, secret, JSONResponse(options))
+    secret, options = await desk.db.write(lambda db: Passkeys(db, desk.clock, desk.settings, party).begin_use())
+    return asked(cookie, secret, options)
 
 
 @router.post("/login/passkey")
@@ -134,18 +139,19 @@ async def passkey_sign_in(
     request: Request, who: Anybody, answer: PasskeyAnswer, desk: Desk, cookie: Cookie
 ) -> Response:
     """Sign in with a passkey: possession of the device and its owner's finger or PIN are two factors."""
-    secret, peer, party = begun_in(request, cookie), peer_of(request), party_of(request)
+    secret, peer, party = begun_in(request, cookie.passkey_name), peer_of(request), party_of(request)
     before = request.cookies.get(cookie.name)
 
-    def run(db: Any) -> Any:
-        person = Passkeys(db, desk.clock, party).use(secret, answer.credential)
+    def run(db: Session) -> tuple[Use, str]:
+        use = Passkeys(db, desk.clock, desk.settings, party).use(secret, answer.credential, peer)
+        if use.person is None:
+            return use, ""
         identity = Identity(db, desk.clock, desk.settings)
-        return identity.begin_session(person, peer, SignInMethod.PASSKEY, before)
+        return use, identity.begin_session(use.person, peer, SignInMethod.PASSKEY, before).secret
 
-    signed_in = await desk.db.write(run)
-    response = JSONResponse({"next": local_path(answer.next)})
-    cookie.give(response, signed_in.secret)
-    return challenge_cookie(cookie, None, response)
+    use, session_secret = await desk.db.write(run)
+    _require_use(use)
+    return _on_with(cookie, session_secret, local_path(answer.next))
 
 
 # --- showing once more who one is ---
@@ -177,11 +183,13 @@ async def prove(
 
 
 @router.post("/account/prove/passkey/options")
-async def prove_options(request: Request, who: Somebody, db: Db, clock: Now, cookie: Cookie) -> Response:
+async def prove_options(request: Request, who: Somebody, desk: Desk, cookie: Cookie) -> Response:
     """What the authenticator is asked, for one's own passkeys only."""
     (person_id, _), party = own_session(who), party_of(request)
-    secret, options = await db.write(lambda session: Passkeys(session, clock, party).begin_use(person_id))
-    return challenge_cookie(cookie, secret, JSONResponse(options))
+    secret, options = await desk.db.write(
+        lambda db: Passkeys(db, desk.clock, desk.settings, party).begin_use(person_id)
+    )
+    return asked(cookie, secret, options)
 
 
 @router.post("/account/prove/passkey")
@@ -189,18 +197,35 @@ async def prove_by_passkey(
     request: Request, who: Somebody, answer: PasskeyAnswer, desk: Desk, cookie: Cookie
 ) -> Response:
     """By a passkey of one's own."""
-    (person_id, session_id), party, begun = own_session(who), party_of(request), begun_in(request, cookie)
+    (person_id, session_id), party, peer = own_session(who), party_of(request), peer_of(request)
+    begun = begun_in(request, cookie.passkey_name)
 
-    def run(db: Any) -> str:
-        person = Passkeys(db, desk.clock, party).use(begun, answer.credential)
-        if person.id != person_id:
-            raise ChallengeGone
-        return Identity(db, desk.clock, desk.settings).prove_again(person_id, session_id, SignInMethod.PASSKEY)
+    def run(db: Session) -> tuple[Use, str]:
+        passkeys = Passkeys(db, desk.clock, desk.settings, party)
+        use = passkeys.use(begun, answer.credential, peer, only=person_id)
+        if use.person is None:
+            return use, ""
+        identity = Identity(db, desk.clock, desk.settings)
+        return use, identity.prove_again(person_id, session_id, SignInMethod.PASSKEY)
 
-    secret = await desk.db.write(run)
-    response = JSONResponse({"next": local_path(answer.next, "/account")})
-    cookie.give(response, secret)
-    return challenge_cookie(cookie, None, response)
+    use, session_secret = await desk.db.write(run)
+    _require_use(use)
+    return _on_with(cookie, session_secret, local_path(answer.next, "/account"))
+
+
+def asked(cookie: SessionCookie, secret: str, options: dict[str, Any]) -> Response:
+    """What the authenticator is asked; the browser keeps what finds the challenge again."""
+    response = JSONResponse(options)
+    cookie.give_begun(response, cookie.passkey_name, secret)
+    return response
+
+
+def _on_with(cookie: SessionCookie, session_secret: str, target: str) -> Response:
+    """Tell the page's script where to go, with the session in its cookie."""
+    response = JSONResponse({"next": target})
+    cookie.give(response, session_secret)
+    cookie.take_begun(response)
+    return response
 
 
 async def _prove_by_code(
@@ -208,7 +233,7 @@ async def _prove_by_code(
 ) -> str:
     peer = peer_of(request)
 
-    def run(db: Any) -> tuple[Checked, str]:
+    def run(db: Session) -> tuple[Checked, str]:
         checked = Factors(db, desk.clock, desk.settings, key).check(person_id, code, peer)
         identity = Identity(db, desk.clock, desk.settings)
         return checked, identity.prove_again(person_id, session_id, checked.method) if checked.method else ""

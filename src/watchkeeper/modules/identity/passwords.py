@@ -120,6 +120,11 @@ def complaints(password: str, *, about: Iterable[str] = (), has_factor: bool = F
     return []
 
 
+def stands_alone(password: str) -> bool:
+    """Whether it is long enough without a second factor."""
+    return len(normalise(password[: LONGEST * 4])) >= SHORTEST
+
+
 def _is_common(plain: str) -> bool:
     squeezed = re.sub(r"[\s_.-]+", "", plain)
     bare = {plain, squeezed, squeezed.rstrip("0123456789!?.*")}

@@ -11,9 +11,10 @@ from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import Clock, rfc3339
 from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import is_id, new_id, new_secret
-from watchkeeper.modules.identity import events, store, store_challenges, store_factors
+from watchkeeper.modules.identity import events, store, store_challenges, store_external, store_factors
 from watchkeeper.modules.identity.challenges import Challenges
 from watchkeeper.modules.identity.errors import (
+    FactorNeeded,
     LinkDead,
     PersonRefused,
     SessionNotFound,
@@ -167,7 +168,9 @@ class Identity:
             # Only this attempt is taken back: who knows a password may still be somebody else.
             self.forgive_one(attempt)
             challenges = Challenges(self._db, self._clock)
-            secret = challenges.begin(SECOND_FACTOR, person_id=person.id, data={}, life=SECOND_FACTOR_TAKES)
+            # A password that is changed in the meantime takes the half-done sign-in with it.
+            data = {"password": digest(rehashed or person.password_hash or "")}
+            secret = challenges.begin(SECOND_FACTOR, person_id=person.id, data=data, life=SECOND_FACTOR_TAKES)
             return HalfSignedIn(secret=secret, person=person)
         self.forgive(attempt)
         return self._begin(person, peer, SignInMethod.PASSWORD, replaces)
@@ -204,11 +207,16 @@ class Identity:
         answer = self._charge(key, self._settings.account_limit)
         return Attempt(store.person(self._db, person_id), answer.wait, own=key)
 
-    def change_password(self, person: Person, session_id: str, password_hash: str, attempt: Attempt) -> str:
+    def change_password(
+        self, person: Person, session_id: str, password_hash: str, attempt: Attempt, *, is_short: bool = False
+    ) -> str:
         """Set it, end every other session, and answer a new secret for this one: a stolen copy of its cookie dies too.
 
-        Raises WrongPassword when another change came first.
+        Raises WrongPassword when another change came first, FactorNeeded when a short one would stand alone.
         """
+        store_factors.lock_person(self._db, person.id)
+        if is_short and not store_factors.has_factor(self._db, person.id):
+            raise FactorNeeded
         if not store.set_password_hash(self._db, person.id, password_hash, instead_of=person.password_hash):
             raise WrongPassword
         self.forgive(attempt)
@@ -229,7 +237,15 @@ class Identity:
         return secret
 
     def change_email(self, person: Person, email: str) -> None:
-        """Give the account another address, which is not verified yet. Raises PersonRefused."""
+        """Give the account another address, which is not verified yet. Raises PersonRefused.
+
+        Where a provider's word links accounts by e-mail, only an admin changes it: whoever took a colleague's address
+        would be waiting when that colleague first signs in.
+        """
+        issuer = self._settings.oidc_issuer
+        if issuer and issuer not in store_external.issuers_of(self._db, person.id):
+            complaint = Complaint("email", "Sign in with your provider once, or ask an admin to change it.")
+            raise PersonRefused("The e-mail can't be changed yet.", complaints=[complaint])
         if not is_email(email):
             complaint = Complaint("email", "Enter an e-mail address such as alice@example.org.")
             raise PersonRefused("The e-mail is not valid.", complaints=[complaint])

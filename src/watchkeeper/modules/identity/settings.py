@@ -33,6 +33,13 @@ class IdentitySettings(SettingsGroup):
     code_failures: int = Field(
         5, ge=3, le=50, description="Wrong codes of a second factor answered per account in a window, then a pause."
     )
+    proof_minutes: int = Field(
+        10,
+        ge=1,
+        le=60,
+        description="What protects an account may be changed for this many minutes after sign-in; then the person is "
+        "asked once more who they are.",
+    )
     require_second_factor: bool = Field(
         False, description="Whether everybody with a password must add a second factor before they go on."
     )
@@ -143,6 +150,10 @@ class IdentitySettings(SettingsGroup):
     @property
     def account_limit(self) -> Limit:
         return Limit(self.failures_per_account, timedelta(minutes=self.failure_window_minutes), grows=True)
+
+    @property
+    def proof(self) -> timedelta:
+        return timedelta(minutes=self.proof_minutes)
 
     @property
     def code_limit(self) -> Limit:

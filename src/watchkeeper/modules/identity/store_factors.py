@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel.db.upsert import insert_for
-from watchkeeper.modules.identity.tables import passkeys, recovery_codes, totp
+from watchkeeper.modules.identity.tables import passkeys, people, recovery_codes, totp
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ def used_passkey(db: Database, passkey_id: str, sign_count: int, now: datetime) 
 def drop_passkey(db: Database, person_id: str, passkey_id: str) -> bool:
     mine = (passkeys.c.id == passkey_id) & (passkeys.c.person_id == person_id)
     return _changed(db, delete(passkeys).where(mine)) == 1
+
+
+def lock_person(db: Database, person_id: str) -> None:
+    """Until the transaction ends nobody else changes the person's password or removes a factor."""
+    db.execute(select(people.c.id).where(people.c.id == person_id).with_for_update())
 
 
 def has_factor(db: Database, person_id: str) -> bool:

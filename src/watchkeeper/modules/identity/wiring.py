@@ -67,7 +67,13 @@ def identity_parts(
     hasher = passwords or Passwords()
     cookie = SessionCookie.for_base_url(server.base_url, settings.sessions.absolute)
     authenticator = IdentityAuthenticator(
-        db, clock, settings.sessions, cookie, control, require_factor=settings.require_second_factor
+        db,
+        clock,
+        settings.sessions,
+        cookie,
+        control,
+        require_factor=settings.require_second_factor,
+        proof=settings.proof,
     )
     return {
         Authenticator: authenticator,
