@@ -54,9 +54,10 @@ def test_a_new_directory_is_one_that_a_plan_accepts(place: Path) -> None:
     result = _run("init", place)
     assert result.exit_code == 0, result.output
     assert sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()) == [
-        ".schemas/service.schema.json",
+        *(f".schemas/{kind.name}.schema.json" for kind in sorted(KINDS, key=lambda kind: kind.name)),
         "README.md",
         "services/example.yaml",
+        "teams.yaml",
     ]
     planned = _run("plan", place, "--check")
     assert (planned.exit_code, "Nothing to change: 0 as the files say." in planned.stdout) == (0, True)
@@ -87,8 +88,8 @@ def test_a_scaffold_changes_nothing_in_a_watchkeeper_without_files(database: Dat
 
 def test_init_overwrites_nothing(place: Path) -> None:
     _run("init", place)
-    for path in ("README.md", "services/example.yaml", ".schemas/service.schema.json"):
-        (place / path).write_text("mine", encoding="utf-8")
+    for path in [path for path in place.rglob("*") if path.is_file()]:
+        path.write_text("mine", encoding="utf-8")
     (place / "services" / "web.yaml").write_text("name: web\n", encoding="utf-8")
     result = _run("init", place, "--json")
     assert json.loads(result.stdout)["written"] == []
@@ -102,8 +103,9 @@ def test_schemas_are_written_anew_and_nothing_else(place: Path) -> None:
     (place / ".schemas").mkdir(parents=True)
     (place / ".schemas" / "service.schema.json").write_text("of an older version", encoding="utf-8")
     assert _run("init", place, "--schemas-only").exit_code == 0
-    (schema,) = [path for path in place.rglob("*") if path.is_file()]
-    assert json.loads(schema.read_text(encoding="utf-8"))["title"] == "Watchkeeper service"
+    schemas = sorted(path for path in place.rglob("*") if path.is_file())
+    titles = [json.loads(schema.read_text(encoding="utf-8"))["title"] for schema in schemas]
+    assert titles == ["Watchkeeper service", "Watchkeeper team"]
 
 
 def test_an_export_is_what_the_console_made_and_a_plan_of_it_has_nothing_to_do(place: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_first_person_sets_a_password_signs_out_and_in_again(
 
     page.get_by_label("E-mail").fill("alice@example.com")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(re.compile(r"/traces$"))
     keep_picture(page, "traces-empty-desktop")
 
@@ -63,7 +63,7 @@ def test_a_wrong_password_is_refused_in_words(empty: RunningServer, open_page: O
     keep_picture(page, "login-phone")
     page.get_by_label("E-mail").fill("alice@example.com")
     page.get_by_label("Password").fill("not the password at all")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     assert page.locator(".invalid-feedback").inner_text()
     assert page.locator("[aria-invalid=true], .is-invalid").count() >= 1
     assert page.get_by_label("Password").input_value() == ""
