@@ -52,7 +52,7 @@ class FrontDesk:
         """
         email = email.strip()[: LONGEST_EMAIL + 1]  # what is longer is no e-mail, and not worth a look
         attempt = await self.db.write(lambda db: Identity(db, self.clock, self.settings).attempt(email, peer))
-        _require_no_wait(attempt)
+        require_no_wait(attempt)
         person = attempt.person
         verdict = await self._check(attempt, password, person.password_hash if person else None)
         if not verdict.matches:
@@ -141,7 +141,7 @@ class FrontDesk:
         attempt = await self.db.write(
             lambda db: Identity(db, self.clock, self.settings).count_own_check(person_id, session_id)
         )
-        _require_no_wait(attempt)
+        require_no_wait(attempt)
         person = attempt.person
         verdict = await self._check(attempt, password, person.password_hash if person else None)
         if person is None or not verdict.matches:
@@ -157,7 +157,8 @@ class FrontDesk:
             raise
 
 
-def _require_no_wait(attempt: Attempt) -> None:
+def require_no_wait(attempt: Attempt) -> None:
+    """Raises SignInPaused when the attempt has to wait."""
     if attempt.wait > timedelta(0):
         seconds = math.ceil(attempt.wait.total_seconds())
         raise SignInPaused(f"Too many attempts. Try again {_in(seconds)}.", retry_after_seconds=seconds)

@@ -45,7 +45,7 @@ from watchkeeper.modules.identity.store_people import Invitation
 INVITATION_PREFIX, RESET_PREFIX = "wki", "wkr"
 INVITATION_LIVES, RESET_LIVES = timedelta(hours=72), timedelta(hours=24)
 SOURCES = {"person": "console", "local": "cli"}
-_HINT = "Ask an admin for a new one."
+HINT = "Ask an admin for a new one."
 
 
 class People:
@@ -108,7 +108,7 @@ class People:
         if len(secret) <= LONGEST_SECRET:
             found = store_people.invitation_by_digest(self._db, digest(secret), self._now)
         if found is None:
-            raise LinkDead(_HINT)
+            raise LinkDead(HINT)
         return found
 
     def withdraw(self, invitation_id: str, *, reason: str, by: Actor) -> None:
@@ -121,7 +121,7 @@ class People:
         """A new person with what was granted, signed in. Of several at once exactly one wins. Raises LinkDead."""
         found = self.invitation(secret)
         if not store.use_link(self._db, found.id, self._now):
-            raise LinkDead(_HINT)
+            raise LinkDead(HINT)
         person = Person(
             id=new_id("per"),
             name=name,
@@ -166,7 +166,7 @@ class People:
             link = store.link_by_digest(self._db, digest(secret), LinkPurpose.RESET)
         person = store.person(self._db, link.person_id) if link and link.person_id else None
         if link is None or person is None or not link.works_at(self._now) or person.disabled_at is not None:
-            raise LinkDead(_HINT)
+            raise LinkDead(HINT)
         return person
 
     def reset_password(self, secret: str, password_hash: str) -> Person:
@@ -174,7 +174,7 @@ class People:
         person = self.reset_of(secret)
         link = store.link_by_digest(self._db, digest(secret), LinkPurpose.RESET)
         if link is None or not store.use_link(self._db, link.id, self._now):
-            raise LinkDead(_HINT)
+            raise LinkDead(HINT)
         store_people.reset_password(self._db, person.id, password_hash)
         ended = store_people.end_all_sessions(self._db, person.id, self._now)
         self._tell_by(events.PasswordReset(person=person.id, sessions_ended=ended), person.id)

@@ -148,6 +148,12 @@ class Identity:
             return self._paused(person, answer)
         return Attempt(person, timedelta(0), own=account, shared=by_address)
 
+    def count_link(self, peer: Peer) -> Attempt:
+        """Count a look at a link of an admin's, per address; `forgive_one` takes it back when there is such a link."""
+        by_address = f"link:{network_of(peer.address)}"
+        answer = self._charge(by_address, self._settings.address_limit)
+        return Attempt(None, timedelta(0), shared=by_address) if answer.allowed else self._paused(None, answer)
+
     def admit(
         self, attempt: Attempt, peer: Peer, *, rehashed: str | None, replaces: str | None
     ) -> SignedIn | HalfSignedIn:
