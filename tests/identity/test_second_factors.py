@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from tests.identity.factors import code_of, codes_on, recovery_codes, set_up_app, shown_secret
 from tests.identity.support import ALICE, PASSWORD, Browser, Console
+from watchkeeper.kernel.clock import ManualClock
+from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.modules.identity import store, store_factors
 from watchkeeper.modules.identity.factors import Factors
 from watchkeeper.modules.identity.model import Peer, SignInMethod
+from watchkeeper.modules.identity.settings import IdentitySettings
 
 KEY = InstallationKey(b"k" * 32)
 ELSEWHERE = "198.51.100.50"
@@ -233,3 +237,55 @@ def test_the_last_factor_stays_while_the_password_is_short(console: Console, ali
     done = alice.submit("/account/factors/app/remove", {"password": PASSWORD}, page="/account/factors")
     assert done.status_code == 303
     assert console.browser(ELSEWHERE).sign_in().headers["location"] == "/"
+
+
+def test_a_changed_password_ends_what_the_old_one_has_begun(console: Console, alice: Browser, secret: str) -> None:
+    thief = _half_way(console)
+    assert _change(alice, PASSWORD, "another tractor in spring") == 303
+    late = thief.submit("/login/second", {"code": code_of(console, secret)})
+    assert late.status_code == 403
+    assert not thief.is_signed_in()
+
+
+def test_a_recovery_code_is_worth_eighty_bits(console: Console, alice: Browser, secret: str) -> None:
+    codes = recovery_codes(alice)
+    assert {len(code.replace("-", "")) for code in codes} == {16}
+    assert set("".join(codes)) <= set("0123456789abcdefghjkmnpqrstvwxyz-")
+
+
+def test_letters_that_look_alike_are_taken_for_each_other(console: Console, alice: Browser, secret: str) -> None:
+    codes: list[str] = []
+    while not codes:
+        codes = [one for one in recovery_codes(alice) if {"0", "1"} & set(one)]
+    typed = codes[0].replace("0", "O").replace("1", "l")
+    assert _half_way(console).submit("/login/second", {"code": typed}).status_code == 303
+
+
+# --- when everybody needs one -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strict(database: Database, clock: ManualClock) -> Iterator[Console]:
+    """A console where everybody needs a second factor."""
+    with Console.open(database, clock, settings=IdentitySettings(require_second_factor=True)) as opened:
+        yield opened
+
+
+def test_who_has_none_is_led_to_add_one_before_anything_else(strict: Console) -> None:
+    alice = strict.set_up()
+    led = alice.get("/settings/tokens")
+    assert (led.status_code, led.headers["location"].split("?")[0]) == (303, "/account/factors")
+    told = alice.client.get("/api/v1/tokens", headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["code"]) == (403, "identity.factor_required")
+    assert "asks everybody" in alice.get("/account/factors").text
+    set_up_app(strict, alice)
+    assert alice.get("/settings/tokens").status_code == 200
+
+
+def test_who_has_one_and_a_program_go_on(strict: Console) -> None:
+    alice = strict.set_up()
+    secret = set_up_app(strict, alice)
+    browser = _half_way(strict)
+    browser.submit("/login/second", {"code": code_of(strict, secret)})
+    assert browser.get("/settings/tokens").status_code == 200
+    assert strict.program(strict.token("admin")[1]).get("/api/v1/tokens").status_code == 200
