@@ -69,7 +69,9 @@ def test_a_wrong_password_proves_nothing_and_is_counted(console: Console, alice:
 def test_a_code_proves_it(console: Console, alice: Browser) -> None:
     secret = set_up_app(console, alice)
     console.clock.advance(LATE)
-    assert alice.submit("/account/prove", {"code": "000000"}).status_code == 403
+    wrong = alice.submit("/account/prove", {"code": "000000"})
+    assert wrong.status_code == 403
+    assert wrong.text.index("does not fit") > wrong.text.index("Or a code")
     assert alice.submit("/account/prove", {"code": code_of(console, secret)}).status_code == 303
     assert alice.get("/account/factors").status_code == 200
 

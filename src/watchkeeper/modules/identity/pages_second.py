@@ -176,7 +176,8 @@ async def prove(
         else:
             secret = await _prove_by_code(request, person_id, session_id, form.code, desk, key)
     except (WrongPassword, CodeRefused, SignInPaused) as refusal:
-        return await _prove(request, who, desk, target, refusal)
+        by_code = bool(form.code) and not form.password
+        return await _prove(request, who, desk, target, refusal, by_code=by_code)
     response = RedirectResponse(target, status_code=303)
     cookie.give(response, secret)
     return response
@@ -243,7 +244,9 @@ async def _prove_by_code(
     return secret
 
 
-async def _prove(request: Request, who: Actor, desk: Desk, target: str, refusal: Refusal | None = None) -> Response:
+async def _prove(
+    request: Request, who: Actor, desk: Desk, target: str, refusal: Refusal | None = None, *, by_code: bool = False
+) -> Response:
     person_id, _ = own_session(who)
     person, has_factor = await desk.db.ask(
         lambda db: (store.person(db, person_id), store_factors.has_factor(db, person_id))
@@ -256,6 +259,8 @@ async def _prove(request: Request, who: Actor, desk: Desk, target: str, refusal:
         person=person,
         has_factor=has_factor,
         refusal=refusal,
+        by_code=by_code,
+        minutes=desk.settings.proof_minutes,
     )
     response.headers.update(refusal.headers if refusal else {})
     return response
