@@ -16,9 +16,11 @@ from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
+from watchkeeper.kernel.web.access import Actor, Scope
 from watchkeeper.modules.identity import store
 from watchkeeper.modules.identity.model import Duty, Peer, Person, Role, SignInMethod
 from watchkeeper.modules.identity.service import Identity
+from watchkeeper.modules.identity.tokens import Tokens
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 
@@ -109,6 +111,25 @@ def test_who_is_disabled_is_signed_out_and_may_come_back(data: Path) -> None:
     assert "disabled" in _run("list").stdout
     assert "may sign in again" in _run("enable", BOB, "--reason", "he came back").stdout
     assert _person(data, BOB)[0].disabled_at is None
+
+
+def test_tokens_of_who_is_disabled_go_on_unless_it_is_said(data: Path) -> None:
+    with _server(data) as watchkeeper, watchkeeper.db.begin() as db:
+        bob = store.person_by_email(db, BOB)
+        assert bob is not None
+        me = Actor(id=bob.id, kind="person", name="Bob", scopes=frozenset({Scope.ADMIN}))
+        scopes = frozenset({Scope.READ})
+        Tokens(db, watchkeeper.clock).create(name="bot", scopes=scopes, expires_at=None, by=me)
+    assert "go on working" in _run("disable", BOB, "--reason", "he left the company").stdout
+    assert _open_tokens(data, bob.id) == 1
+    _run("enable", BOB, "--reason", "once more")
+    assert "are revoked" in _run("disable", BOB, "--revoke-tokens", "--reason", "he left the company").stdout
+    assert _open_tokens(data, bob.id) == 0
+
+
+def _open_tokens(data: Path, maker: str) -> int:
+    with _server(data) as watchkeeper, watchkeeper.db.read() as db:
+        return len(store.open_tokens_by(db, maker))
 
 
 def test_the_last_admin_stays_one_from_the_machine_too(data: Path) -> None:

@@ -150,7 +150,9 @@ class Browser:
 
     def submit(self, path: str, fields: Mapping[str, str], *, page: str | None = None) -> httpx.Response:
         """Open `page` (by default `path`), then send its hidden fields and `fields` to `path`."""
-        hidden = hidden_fields(self.get(page or path).text)
+        shown = self.get(page or path).text
+        form = shown.partition(f'action="{path}"')[2].partition("</form>")[0]
+        hidden = hidden_fields(form or shown)
         return self.client.post(path, data={**hidden, **fields}, headers={"Sec-Fetch-Site": "same-origin"})
 
     def sign_in(self, email: str = ALICE["email"], password: str = PASSWORD, next_path: str = "") -> httpx.Response:

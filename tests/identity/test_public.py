@@ -118,8 +118,8 @@ def look_after_people(console: Console) -> None:
     post(machine, "/teams", {"name": "team-edge", "reason": "to own the door"})
     machine.put(f"/api/v1/teams/team-edge/members/{them}?reason=new+here")
     machine.delete(f"/api/v1/teams/team-edge/members/{them}?reason=moved+on")
-    account = post(machine, "/service-accounts", {"name": "deployer"}).json()["id"]
-    machine.patch(f"/api/v1/service-accounts/{account}", json={"disabled": True, "reason": "over"})
+    account = post(machine, "/service-accounts", {"name": "deployer", "reason": "deploys it"}).json()["id"]
+    machine.patch(f"/api/v1/service-accounts/{account}", json={"name": "ship", "disabled": True, "reason": "over"})
 
 
 def use_second_factors(console: Console) -> None:

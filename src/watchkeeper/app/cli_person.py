@@ -156,15 +156,19 @@ def give_role(
 def disable(
     email: EmailArgument,
     reason: ReasonOption,
+    revoke_tokens: Annotated[
+        bool, typer.Option("--revoke-tokens", help="Also revoke every token that they made, of service accounts too.")
+    ] = False,
     data: DataOption = None,
     database_url: DatabaseOption = None,
     server: ServerOption = None,
     token: TokenOption = None,
 ) -> None:
-    """End every session of somebody and let them in no more. Tokens that they made go on."""
+    """End every session of somebody and let them in no more. Tokens that they made go on, unless you say otherwise."""
     with refusals_end_the_command(), _api(data, database_url, server, token) as api:
-        person = _switch(api, email, disabled=True, reason=reason)
-        out.print(f"{person['name']} is disabled. `watchkeeper token list` shows tokens that they made.", markup=False)
+        person = _switch(api, email, disabled=True, revoke_tokens=revoke_tokens, reason=reason)
+        tokens = "are revoked" if revoke_tokens else "go on working"
+        out.print(f"{person['name']} is disabled; tokens that they made {tokens}.", markup=False)
 
 
 @person_cli.command("enable")
@@ -181,8 +185,7 @@ def enable(
         out.print(f"{_switch(api, email, disabled=False, reason=reason)['name']} may sign in again.", markup=False)
 
 
-def _switch(api: _Api, email: str, *, disabled: bool, reason: str) -> Any:
-    order = {"disabled": disabled, "reason": reason}
+def _switch(api: _Api, email: str, **order: Any) -> Any:
     return api.ask("PATCH", f"{_PATH}/{api.person(email)['id']}", json=order)
 
 

@@ -48,6 +48,7 @@ from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.kernel.work import store as work_store
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.catalog import wiring as catalog_wiring
+from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
@@ -172,6 +173,7 @@ def _parts(
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
         ),
+        identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by,)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
         **audit,

@@ -20,6 +20,7 @@ _LONGEST = 300
 _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "service": lambda name: f"/services/{quote(name)}/about",
     "token": lambda _: "/settings/tokens",
+    "team": lambda name: f"/settings/teams/{quote(name)}",
 }
 # By kind, else by what comes before its dot: names in shell/icons.html.
 _ICONS = {

@@ -22,6 +22,7 @@ __all__ = [
     "Service",
     "dependencies",
     "discover",
+    "owned_by",
     "service",
     "service_tabs",
     "services",
@@ -43,6 +44,11 @@ def service(session: Session, name: str) -> Service | None:
     """The live service of this name."""
     found = store.by_name(session, name)
     return found if found is not None and not found.archived else None
+
+
+def owned_by(session: Session, owner: str) -> list[str]:
+    """Names of the live services of this owner."""
+    return [one.name for one in store.all_services(session) if one.about.owner == owner]
 
 
 def dependencies(session: Session, name: str) -> tuple[str, ...]:

@@ -182,6 +182,11 @@ class TeamOfFiles(Conflict):
     title = "The team is described in ops/"
 
 
+class TeamOwns(Conflict):
+    code = "identity.team_owns"
+    title = "The team owns something"
+
+
 class InvitationNotFound(NotFound):
     code = "identity.invitation_not_found"
 

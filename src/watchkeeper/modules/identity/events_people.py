@@ -171,6 +171,19 @@ class AccountMade(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountDescribed(Event):
+    kind: ClassVar[str] = "identity.account_described"
+    account: str
+
+    def subject(self) -> Subject:
+        return Subject("service_account", self.account)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:  # noqa: ARG003 (the base's)
+        return "A service account was named or described otherwise."
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountSwitched(Event):
     kind: ClassVar[str] = "identity.account_switched"
     account: str

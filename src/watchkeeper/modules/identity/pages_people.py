@@ -1,4 +1,4 @@
-"""Pages on which admins look after people, teams and service accounts."""
+"""Pages on which admins look after people."""
 
 # Annotations are kept as objects for FastAPI.
 from typing import Annotated, Any
@@ -9,24 +9,27 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from watchkeeper.kernel.errors import Complaint, Invalid, Refusal
+from watchkeeper.kernel.errors import Complaint, Conflict, Invalid, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import store, store_people, store_teams
-from watchkeeper.modules.identity.accounts import ServiceAccounts
 from watchkeeper.modules.identity.model import Duty, Role
 from watchkeeper.modules.identity.people import People
+from watchkeeper.modules.identity.permissions import MANAGE_PEOPLE
 from watchkeeper.modules.identity.routes_people import (
     Admin,
+    Authentication,
     Db,
     Now,
     ProvenAdmin,
     Settings,
+    Viewer,
     link_to,
+    version_of,
     view_of,
 )
-from watchkeeper.modules.identity.teams import Teams
+from watchkeeper.modules.identity.tokens import Tokens
 
 router = page_router()
 _ROLES = (
@@ -42,6 +45,11 @@ class ReasonInvalid(Invalid):
     title = "Say why"
 
 
+class ChangedMeanwhile(Conflict):
+    code = "identity.changed_meanwhile"
+    title = "Changed since you read it"
+
+
 class ReasonForm(PageForm):
     reason: str = Field("", max_length=1_000)
 
@@ -50,6 +58,10 @@ class ReasonForm(PageForm):
         if not 3 <= len(self.reason) <= 500:
             raise ReasonInvalid("Say why.", complaints=[Complaint("reason", "Say why, in 3 to 500 characters.")])
         return self.reason
+
+
+class DisableForm(ReasonForm):
+    revoke_tokens: bool = False
 
 
 class InviteForm(ReasonForm):
@@ -61,26 +73,13 @@ class InviteForm(ReasonForm):
 
 class PlaceForm(ReasonForm):
     role: Role
+    version: str = Field("", max_length=100)
     duty: list[Duty] = Field(default_factory=list)
 
 
-class TeamForm(ReasonForm):
-    name: str = Field("", max_length=1_000)
-    description: str = Field("", max_length=2_000)
-
-
-class MemberForm(ReasonForm):
-    member: str = Field("", max_length=100)
-
-
-class AccountForm(ReasonForm):
-    name: str = Field("", max_length=1_000)
-    description: str = Field("", max_length=2_000)
-
-
 @router.get("/settings/people")
-async def people_page(request: Request, who: Admin, db: Db, clock: Now) -> Response:
-    """Everybody with an account, open invitations, and the form for a new one."""
+async def people_page(request: Request, who: Viewer, db: Db, clock: Now) -> Response:
+    """Everybody with an account; for admins also open invitations, and the form for a new one."""
     return await _people(request, who, db, clock)
 
 
@@ -102,9 +101,21 @@ async def invite(
 
 
 @router.post("/settings/people/invitations/{invitation_id}/withdraw")
-async def withdraw(who: ProvenAdmin, invitation_id: str, db: Db, clock: Now, settings: Settings) -> Response:
+async def withdraw(
+    request: Request,
+    who: ProvenAdmin,
+    invitation_id: str,
+    form: Annotated[ReasonForm, Form()],
+    db: Db,
+    clock: Now,
+    settings: Settings,
+) -> Response:
     """Make an invitation worthless."""
-    await db.write(lambda session: People(session, clock, settings).withdraw(invitation_id, reason="withdrawn", by=who))
+    try:
+        reason = form.why()
+        await db.write(lambda session: People(session, clock, settings).withdraw(invitation_id, reason=reason, by=who))
+    except Invalid as refusal:
+        return await _people(request, who, db, clock, refusal=refusal)
     return RedirectResponse("/settings/people", status_code=303)
 
 
@@ -129,6 +140,8 @@ async def place(
     def run(session: Session) -> None:
         people = People(session, clock, settings)
         person = people.get(person_id, lock=True)
+        if form.version != version_of(person):
+            raise ChangedMeanwhile("Somebody else changed this person meanwhile; look again before you change more.")
         people.place(person, role=form.role, duties=frozenset(form.duty), reason=form.why(), by=who)
 
     return await _change_person(request, who, person_id, db, clock, settings, run)
@@ -139,18 +152,24 @@ async def disable(
     request: Request,
     who: ProvenAdmin,
     person_id: str,
-    form: Annotated[ReasonForm, Form()],
+    form: Annotated[DisableForm, Form()],
     db: Db,
     clock: Now,
     settings: Settings,
+    authentication: Authentication,
 ) -> Response:
-    """End every session and let them in no more."""
+    """End every session and let them in no more; where it was ticked, revoke the tokens that they made."""
+    revoked: list[str] = []
 
     def run(session: Session) -> None:
         people = People(session, clock, settings)
         people.disable(people.get(person_id, lock=True), reason=form.why(), by=who)
+        revoked[:] = Tokens(session, clock).revoke_made_by(person_id, by=who) if form.revoke_tokens else []
 
-    return await _change_person(request, who, person_id, db, clock, settings, run)
+    answer = await _change_person(request, who, person_id, db, clock, settings, run)
+    for token_id in revoked:
+        authentication.forget_token(token_id)
+    return answer
 
 
 @router.post("/settings/people/{person_id}/enable")
@@ -190,72 +209,9 @@ async def reset_link(
 
     try:
         secret = await db.write(run)
-    except Invalid as refusal:
+    except (Invalid, Conflict) as refusal:
         return await _person(request, who, person_id, db, clock, settings, refusal=refusal)
     return await _person(request, who, person_id, db, clock, settings, link=link_to(request, "reset", secret))
-
-
-@router.get("/settings/teams")
-async def teams_page(request: Request, who: Admin, db: Db) -> Response:
-    """Teams, service accounts, and who is where."""
-    return await _teams(request, db)
-
-
-@router.post("/settings/teams")
-async def make_team(
-    request: Request, who: ProvenAdmin, form: Annotated[TeamForm, Form()], db: Db, clock: Now
-) -> Response:
-    """Make a team."""
-
-    def run(session: Session) -> None:
-        teams = Teams(session, clock.now(), by=who.id, source="console")
-        teams.create(form.name, form.description, reason=form.why())
-
-    return await _change_teams(request, db, run, form)
-
-
-@router.post("/settings/teams/{name}/join")
-async def join(
-    request: Request, who: ProvenAdmin, name: str, form: Annotated[MemberForm, Form()], db: Db, clock: Now
-) -> Response:
-    """Bring somebody in."""
-
-    def run(session: Session) -> None:
-        Teams(session, clock.now(), by=who.id, source="console").join(name, form.member, reason=form.reason)
-
-    return await _change_teams(request, db, run, form)
-
-
-@router.post("/settings/teams/{name}/leave")
-async def leave(
-    request: Request, who: ProvenAdmin, name: str, form: Annotated[MemberForm, Form()], db: Db, clock: Now
-) -> Response:
-    """Take somebody out."""
-
-    def run(session: Session) -> None:
-        Teams(session, clock.now(), by=who.id, source="console").leave(name, form.member, reason=form.reason)
-
-    return await _change_teams(request, db, run, form)
-
-
-@router.post("/settings/service-accounts")
-async def make_account(
-    request: Request, who: ProvenAdmin, form: Annotated[AccountForm, Form()], db: Db, clock: Now
-) -> Response:
-    """Make a service account."""
-
-    def run(session: Session) -> None:
-        ServiceAccounts(session, clock).create(form.name, form.description, reason=form.why(), by=who)
-
-    return await _change_teams(request, db, run, form)
-
-
-async def _change_teams(request: Request, db: Db, run: Any, form: PageForm) -> Response:
-    try:
-        await db.write(run)
-    except Invalid as refusal:
-        return await _teams(request, db, refusal=refusal, form=form)
-    return RedirectResponse("/settings/teams", status_code=303)
 
 
 async def _change_person(
@@ -280,10 +236,12 @@ async def _people(
     refusal: Refusal | None = None,
     form: InviteForm | None = None,
 ) -> Response:
+    for_admin = who.may(MANAGE_PEOPLE)
+
     def read(session: Session) -> dict[str, Any]:
         return {
-            "people": [view_of(session, one, for_admin=True) for one in store.all_people(session)],
-            "invitations": store_people.invitations(session, clock.now()),
+            "people": [view_of(session, one, for_admin) for one in store.all_people(session)],
+            "invitations": store_people.invitations(session, clock.now()) if for_admin else [],
             "teams": store_teams.all_teams(session),
         }
 
@@ -292,6 +250,7 @@ async def _people(
         request,
         "identity/people.html",
         status=refusal.status if refusal else 200,
+        for_admin=for_admin,
         roles=_ROLES,
         duties=list(Duty),
         link=link,
@@ -312,30 +271,24 @@ async def _person(
     link: str | None = None,
     refusal: Refusal | None = None,
 ) -> Response:
-    def read(session: Session) -> Any:
-        return view_of(session, People(session, clock, settings).get(person_id), for_admin=True)
+    def read(session: Session) -> dict[str, Any]:
+        person = People(session, clock, settings).get(person_id)
+        return {
+            "person": view_of(session, person, for_admin=True),
+            "version": version_of(person),
+            "tokens": len(store.open_tokens_by(session, person_id)),
+        }
 
     return render(
         request,
         "identity/person.html",
         status=refusal.status if refusal else 200,
-        person=await db.ask(read),
+        **await db.ask(read),
         roles=_ROLES,
         duties=list(Duty),
         link=link,
         errors=errors_of(refusal),
     )
-
-
-async def _teams(request: Request, db: Db, *, refusal: Refusal | None = None, form: PageForm | None = None) -> Response:
-    def read(session: Session) -> dict[str, Any]:
-        accounts = store_people.accounts(session)
-        called = {one.id: one.name for one in store.all_people(session)} | {one.id: one.name for one in accounts}
-        return {"teams": store_teams.all_teams(session), "accounts": accounts, "called": called}
-
-    found = await db.ask(read)
-    status = refusal.status if refusal else 200
-    return render(request, "identity/teams.html", status=status, form=form, errors=errors_of(refusal), **found)
 
 
 def errors_of(refusal: Refusal | None) -> dict[str, str]:

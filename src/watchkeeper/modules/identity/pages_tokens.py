@@ -19,7 +19,7 @@ from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.paging import Cursor
 from watchkeeper.kernel.web.parts import part
 from watchkeeper.kernel.web.wire import PageForm, page_router
-from watchkeeper.modules.identity import public
+from watchkeeper.modules.identity import public, store_people
 from watchkeeper.modules.identity.errors import TokenRefused
 from watchkeeper.modules.identity.routes import Admin, Authentication, Db, Now, ProvenAdmin, made, token_page
 from watchkeeper.modules.identity.tokens import Tokens
@@ -45,15 +45,16 @@ class TokenForm(PageForm):
     name: str = ""
     scope: str = Scope.INTAKE.value
     expires: str = "90"
+    account: str = ""
     once: str = ""
 
 
 @router.get("/settings/tokens")
 async def tokens_page(
-    request: Request, who: Admin, db: Db, clock: Now, server: Server, cursor: Cursor = None
+    request: Request, who: Admin, db: Db, clock: Now, server: Server, cursor: Cursor = None, account: str = ""
 ) -> Response:
-    """Every token, and the form for a new one."""
-    return await _page(request, db, clock, server, TokenForm(), cursor=cursor)
+    """Every token, and the form for a new one, which may be a service account's."""
+    return await _page(request, db, clock, server, TokenForm(account=account[:100]), cursor=cursor)
 
 
 @router.post("/settings/tokens")
@@ -71,7 +72,7 @@ async def make_token(
             form.once if _ONCE.fullmatch(form.once) else secrets.token_urlsafe(16),
             who.id,
             sha256(form.model_dump_json(exclude={"csrf_token"}).encode()).hexdigest(),
-            lambda: made(session, clock, form.name, scopes, expires_at, by=who),
+            lambda: made(session, clock, form.name, scopes, expires_at, by=who, account_id=form.account or None),
             route="POST /settings/tokens",
             at=clock.now(),
         )
@@ -105,7 +106,9 @@ async def _page(
 ) -> Response:
     page = await token_page(db, clock, _ON_A_PAGE, cursor)
     makers = {token.created_by for token in page.items}
-    names = await db.ask(lambda session: public.names(session, makers))
+    names, accounts = await db.ask(
+        lambda session: (public.names(session, makers), {one.id: one for one in store_people.accounts(session)})
+    )
     scopes = set(shown.scopes) if shown else set()
     errors = {one.where: one.expected for one in refusal.complaints} if refusal else {}
     if refusal and not errors:
@@ -117,6 +120,7 @@ async def _page(
         tokens=page.items,
         next=page.next,
         names=names,
+        accounts=accounts,
         form=form,
         once=secrets.token_urlsafe(16),
         errors=errors,

@@ -14,10 +14,12 @@ from watchkeeper.modules.identity.control import LOCAL
 from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.identity.service import NOBODY, Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.identity.teams import TeamHoldings
 
 __all__ = [
     "Person",
     "PersonSummary",
+    "TeamHoldings",
     "count_admins",
     "count_unverified",
     "ensure_demo_person",

@@ -1,4 +1,4 @@
-"""The API of people, invitations, teams and service accounts."""
+"""The API of people and invitations."""
 
 # Annotations are kept as objects for FastAPI.
 from typing import Annotated
@@ -10,36 +10,27 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, requires
-from watchkeeper.kernel.web.etag import check_match, etag_of
+from watchkeeper.kernel.web.etag import check_match, etag_of, with_etag
 from watchkeeper.kernel.web.idempotency import Answer, Once, once
 from watchkeeper.kernel.web.parts import clock_part, database_part, part, parts_of
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.identity import store, store_factors, store_people, store_teams
-from watchkeeper.modules.identity.accounts import ServiceAccounts
 from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.model import Person
-from watchkeeper.modules.identity.people import SOURCES, People
+from watchkeeper.modules.identity.people import People
 from watchkeeper.modules.identity.permissions import MANAGE_PEOPLE, VIEW_PEOPLE
 from watchkeeper.modules.identity.settings import IdentitySettings
-from watchkeeper.modules.identity.teams import Teams
+from watchkeeper.modules.identity.tokens import Tokens
 from watchkeeper.modules.identity.wire_people import (
-    AccountEdit,
-    AccountsView,
-    AccountView,
     InvitationMade,
     InvitationsView,
     InvitationView,
     LinkMade,
-    NewAccount,
     NewInvitation,
-    NewTeam,
     PeopleView,
     PersonEdit,
     PersonView,
     Reason,
-    TeamEdit,
-    TeamsView,
-    TeamView,
 )
 
 router = api_router("people")
@@ -49,6 +40,7 @@ ProvenAdmin = Annotated[Actor, requires(MANAGE_PEOPLE, proved_lately=True)]
 Db = Annotated[Database, database_part()]
 Now = Annotated[Clock, clock_part()]
 Settings = Annotated[IdentitySettings, part(IdentitySettings)]
+Authentication = Annotated[IdentityAuthenticator, part(IdentityAuthenticator)]
 Why = Annotated[str, Query(min_length=3, max_length=500, description="Why; it stays in the record.")]
 
 
@@ -61,13 +53,34 @@ async def list_people(who: Viewer, db: Db) -> PeopleView:
     )
 
 
+@router.get("/people/{person_id}", response_model=PersonView)
+async def show_person(
+    who: Viewer, request: Request, person_id: str, db: Db, clock: Now, settings: Settings
+) -> Response:
+    """Somebody with an account. A change can be bound to the answer's ETag."""
+    for_admin = who.may(MANAGE_PEOPLE)
+
+    def read(session: Session) -> tuple[PersonView, str]:
+        person = People(session, clock, settings).get(person_id)
+        return view_of(session, person, for_admin), version_of(person)
+
+    return _answer(*await db.ask(read))
+
+
 @router.patch("/people/{person_id}", response_model=PersonView)
 async def edit_person(
-    who: ProvenAdmin, request: Request, person_id: str, order: PersonEdit, db: Db, clock: Now, settings: Settings
+    who: ProvenAdmin,
+    request: Request,
+    person_id: str,
+    order: PersonEdit,
+    db: Db,
+    clock: Now,
+    settings: Settings,
+    authentication: Authentication,
 ) -> Response:
-    """Give a role and duties, disable or enable. `If-Match` with an earlier ETag guards against overwriting."""
+    """Give a role and duties, disable or enable. `If-Match` with the ETag that was read guards against overwriting."""
 
-    def change(session: Session) -> PersonView:
+    def change(session: Session) -> tuple[PersonView, str, list[str]]:
         people = People(session, clock, settings)
         person = people.get(person_id, lock=True)
         check_match(request, version_of(person))
@@ -77,11 +90,13 @@ async def edit_person(
         if order.disabled is not None:
             switch = people.disable if order.disabled else people.enable
             person = switch(person, reason=order.reason, by=who)
-        return view_of(session, person, for_admin=True)
+        revoked = Tokens(session, clock).revoke_made_by(person.id, by=who) if order.revoke_tokens else []
+        return view_of(session, person, for_admin=True), version_of(person), revoked
 
-    view = await db.write(change)
-    person = await db.ask(lambda session: People(session, clock, settings).get(person_id))
-    return Response(view.model_dump_json(), media_type="application/json", headers={"ETag": version_of(person)})
+    view, version, revoked = await db.write(change)
+    for token_id in revoked:
+        authentication.forget_token(token_id)
+    return _answer(view, version)
 
 
 @router.post("/people/{person_id}/reset-link", status_code=201, response_model=LinkMade)
@@ -146,89 +161,6 @@ async def withdraw(who: ProvenAdmin, invitation_id: str, db: Db, clock: Now, set
     await db.write(lambda session: People(session, clock, settings).withdraw(invitation_id, reason=reason, by=who))
 
 
-@router.get("/teams")
-async def list_teams(who: Viewer, db: Db) -> TeamsView:
-    """Every team and who is in it."""
-    return TeamsView(items=[TeamView.of(one) for one in await db.ask(store_teams.all_teams)])
-
-
-@router.post("/teams", status_code=201, response_model=TeamView)
-async def make_team(who: ProvenAdmin, order: NewTeam, db: Db, clock: Now, once: Annotated[Once, once()]) -> Response:
-    """Make a team. From now on only its members and admins change services whose owner has its name."""
-
-    def make(session: Session) -> Answer:
-        made = _teams(session, clock, who).create(order.name, order.description, reason=order.reason)
-        return Answer(TeamView.of(made).model_dump(mode="json"))
-
-    return (await db.write(lambda session: once.run(session, lambda: make(session)))).response()
-
-
-@router.patch("/teams/{name}")
-async def edit_team(who: ProvenAdmin, name: str, order: TeamEdit, db: Db, clock: Now) -> TeamView:
-    """Say something else about a team."""
-    return await db.write(
-        lambda session: TeamView.of(_teams(session, clock, who).describe(name, order.description, reason=order.reason))
-    )
-
-
-@router.delete("/teams/{name}", status_code=204)
-async def delete_team(who: ProvenAdmin, name: str, db: Db, clock: Now, reason: Why) -> None:
-    """Delete a team. Its services keep their owner's name, which limits nobody any more."""
-    await db.write(lambda session: _teams(session, clock, who).delete(name, reason=reason))
-
-
-@router.put("/teams/{name}/members/{member_id}")
-async def join_team(who: ProvenAdmin, name: str, member_id: str, db: Db, clock: Now, reason: Why) -> TeamView:
-    """Bring a person or a service account into a team."""
-    return await db.write(lambda session: TeamView.of(_teams(session, clock, who).join(name, member_id, reason=reason)))
-
-
-@router.delete("/teams/{name}/members/{member_id}")
-async def leave_team(who: ProvenAdmin, name: str, member_id: str, db: Db, clock: Now, reason: Why) -> TeamView:
-    """Take somebody out of a team."""
-    return await db.write(
-        lambda session: TeamView.of(_teams(session, clock, who).leave(name, member_id, reason=reason))
-    )
-
-
-@router.get("/service-accounts")
-async def list_accounts(who: Admin, db: Db) -> AccountsView:
-    """Every service account. Its tokens are among the tokens, by `account_id`."""
-    return AccountsView(items=[AccountView.of(one) for one in await db.ask(store_people.accounts)])
-
-
-@router.post("/service-accounts", status_code=201, response_model=AccountView)
-async def make_account(
-    who: ProvenAdmin, order: NewAccount, db: Db, clock: Now, once: Annotated[Once, once()]
-) -> Response:
-    """Make a service account: a program that can be in teams and whose tokens are switched off together."""
-
-    def make(session: Session) -> Answer:
-        made = ServiceAccounts(session, clock).create(order.name, order.description, reason=order.reason, by=who)
-        return Answer(AccountView.of(made).model_dump(mode="json"))
-
-    return (await db.write(lambda session: once.run(session, lambda: make(session)))).response()
-
-
-@router.patch("/service-accounts/{account_id}")
-async def switch_account(
-    who: ProvenAdmin,
-    account_id: str,
-    order: AccountEdit,
-    db: Db,
-    clock: Now,
-    authentication: Annotated[IdentityAuthenticator, part(IdentityAuthenticator)],
-) -> AccountView:
-    """Disable or enable a service account with all its tokens; every replica knows within 5 s."""
-    found = await db.write(
-        lambda session: ServiceAccounts(session, clock).switch(
-            account_id, enabled=not order.disabled, reason=order.reason, by=who
-        )
-    )
-    authentication.forget_account(account_id)
-    return AccountView.of(found)
-
-
 def view_of(session: Session, person: Person, for_admin: bool) -> PersonView:
     """A person as this reader may see them."""
     teams = store_teams.names_of(session, person.id)
@@ -247,5 +179,5 @@ def link_to(request: Request, what: str, secret: str) -> str:
     return f"{base.rstrip('/')}/{what}/{secret}"
 
 
-def _teams(session: Session, clock: Clock, who: Actor) -> Teams:
-    return Teams(session, clock.now(), by=who.id, source=SOURCES.get(who.kind, "api"))
+def _answer(view: PersonView, version: str) -> Response:
+    return with_etag(Response(view.model_dump_json(), media_type="application/json"), version)

@@ -235,6 +235,18 @@ def _same_instant_and_before(before: tuple[datetime, str]) -> Any:
     return (tokens.c.created_at == before[0]) & (tokens.c.id < before[1])
 
 
+def tokens_of_account(db: Database, account_id: str) -> list[Token]:
+    """Newest first, dead ones too."""
+    query = select(tokens).where(tokens.c.account_id == account_id)
+    return [_token(row) for row in db.execute(query.order_by(tokens.c.created_at.desc(), tokens.c.id.desc()))]
+
+
+def open_tokens_by(db: Database, maker: str) -> list[str]:
+    """Ids of the tokens that somebody made and nobody revoked."""
+    mine = (tokens.c.created_by == maker) & tokens.c.revoked_at.is_(None)
+    return list(db.scalars(select(tokens.c.id).where(mine).order_by(tokens.c.id)))
+
+
 def revoke_token(db: Database, token_id: str, now: datetime) -> bool:
     """False when it was revoked before."""
     open_one = (tokens.c.id == token_id) & tokens.c.revoked_at.is_(None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -13,11 +15,22 @@ from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import is_id, new_id
 from watchkeeper.modules.identity import events_people as events
 from watchkeeper.modules.identity import store, store_people, store_teams
-from watchkeeper.modules.identity.errors import TeamNotFound, TeamRefused
+from watchkeeper.modules.identity.errors import TeamNotFound, TeamOfFiles, TeamOwns, TeamRefused
 from watchkeeper.modules.identity.store_teams import Team
 
 TEAM_NAME = r"[a-z0-9]([a-z0-9._-]{0,78}[a-z0-9])?"
 LONGEST_DESCRIPTION = 1_000
+
+
+@dataclass(frozen=True)
+class TeamHoldings:
+    """What teams own, as the modules know it that keep it: each source answers the names of one team's things."""
+
+    sources: Sequence[Callable[[Database, str], Sequence[str]]] = ()
+
+    def of(self, session: Database, team: str) -> list[str]:
+        """Names of what this team owns."""
+        return [name for source in self.sources for name in source(session, team)]
 
 
 class Teams:
@@ -29,9 +42,9 @@ class Teams:
         self._by = by
         self._source = source
 
-    def get(self, name: str) -> Team:
+    def get(self, name: str, *, lock: bool = False) -> Team:
         """Raises TeamNotFound."""
-        team = store_teams.team(self._db, name)
+        team = store_teams.team(self._db, name, lock=lock)
         if team is None:
             raise TeamNotFound(f"There is no team {name!r}.")
         return team
@@ -49,8 +62,8 @@ class Teams:
         return team
 
     def describe(self, name: str, description: str, *, reason: str = "", managed_by: str | None = None) -> Team:
-        """Say something else about a team. Raises TeamNotFound or TeamRefused."""
-        team = self.get(name)
+        """Say something else about a team. Raises TeamNotFound, TeamRefused or TeamOfFiles."""
+        team = self._own(name)
         _require_sound(name, description)
         if (team.description, team.managed_by) != (description, managed_by):
             store_teams.change(self._db, team.id, description=description, managed_by=managed_by)
@@ -59,9 +72,14 @@ class Teams:
             self._tell(events.TeamChanged(team=name, before=before, after=after), reason)
         return self.get(name)
 
-    def delete(self, name: str, *, reason: str = "") -> None:
-        """Its services belong to nobody from now on. Raises TeamNotFound."""
-        team = self.get(name)
+    def delete(self, name: str, *, reason: str = "", holdings: TeamHoldings | None = None) -> None:
+        """Take it away. Raises TeamNotFound, TeamOfFiles, or TeamOwns while it owns something that `holdings` knows."""
+        team = self._own(name)
+        owned = holdings.of(self._db, name) if holdings else []
+        if owned:
+            # Their owner would be the name of no team, and everybody might change them.
+            shown = ", ".join(owned[:5]) + (" and more" if len(owned) > 5 else "")
+            raise TeamOwns(f"{name} owns {len(owned)} ({shown}): give them to another team first.")
         store_teams.drop(self._db, team.id)
         before = {"description": team.description, "members": list(team.members)}
         self._tell(events.TeamChanged(team=name, before=before, after=None), reason)
@@ -82,6 +100,13 @@ class Teams:
         if store_teams.leave(self._db, team.id, member_id):
             self._tell(events.TeamLeft(team=name, member=member_id), reason)
         return self.get(name)
+
+    def _own(self, name: str) -> Team:
+        """The team, held; one that files describe is theirs to change."""
+        team = self.get(name, lock=True)
+        if team.managed_by == "ops" and self._source != "ops":
+            raise TeamOfFiles(f"{name} is described in ops/teams.yaml: change it there and apply.")
+        return team
 
     def _is_somebody(self, member_id: str) -> bool:
         if is_id(member_id, "per"):

@@ -77,6 +77,13 @@ class Tokens:
             self._tell(events.TokenRevoked(token=token_id), by)
         return self.get(token_id)
 
+    def revoke_made_by(self, maker: str, *, by: Actor) -> list[str]:
+        """Revoke every token that somebody made, those of service accounts too; answers their ids."""
+        found = store.open_tokens_by(self._db, maker)
+        for token_id in found:
+            self.revoke(token_id, by=by)
+        return found
+
     def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[Token]:
         return store.tokens_before(self._db, limit, before)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from watchkeeper.kernel.web.etag import etag_of
 from watchkeeper.kernel.web.wire import StrictModel
 from watchkeeper.modules.identity.model import LONGEST_NAME, Duty, Person, Role
 from watchkeeper.modules.identity.store_people import Invitation, ServiceAccount
@@ -54,6 +55,7 @@ class PersonEdit(StrictModel):
     role: Role | None = None
     duties: list[Duty] | None = Field(None, max_length=len(Duty))
     disabled: bool | None = None
+    revoke_tokens: bool = Field(False, description="Also revoke every token that they made, of service accounts too.")
     reason: str = REASON
 
 
@@ -123,6 +125,11 @@ class TeamEdit(StrictModel):
     reason: str = REASON
 
 
+def version_of_team(team: Team) -> str:
+    """The ETag of what people edit of a team; who comes and goes does not stand in the way of a new description."""
+    return etag_of([team.name, team.description, team.managed_by])
+
+
 class TeamView(BaseModel):
     """A team and who is in it."""
 
@@ -130,10 +137,17 @@ class TeamView(BaseModel):
     description: str
     members: list[str] = Field(description="Ids of people and service accounts.")
     managed_by: str | None = Field(description="`ops` where files describe it.")
+    version: str = Field(description="The ETag that a change can be bound to by `If-Match`.")
 
     @classmethod
     def of(cls, team: Team) -> TeamView:
-        return cls(name=team.name, description=team.description, members=list(team.members), managed_by=team.managed_by)
+        return cls(
+            name=team.name,
+            description=team.description,
+            members=list(team.members),
+            managed_by=team.managed_by,
+            version=version_of_team(team),
+        )
 
 
 class TeamsView(BaseModel):
@@ -151,9 +165,11 @@ class NewAccount(StrictModel):
 
 
 class AccountEdit(StrictModel):
-    """Whether it works."""
+    """What is to be different; what is left out stays."""
 
-    disabled: bool
+    name: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
+    description: str | None = Field(None, max_length=1_000)
+    disabled: bool | None = Field(None, description="Its tokens work, or don't, with it.")
     reason: str = REASON
 
 
@@ -166,10 +182,11 @@ class AccountView(BaseModel):
     created_by: str
     created_at: datetime
     disabled_at: datetime | None
+    teams: list[str] = Field(description="Whose services its tokens change; one with the scope `admin` changes all.")
 
     @classmethod
-    def of(cls, one: ServiceAccount) -> AccountView:
-        return cls.model_validate(vars(one))
+    def of(cls, one: ServiceAccount, teams: frozenset[str]) -> AccountView:
+        return cls.model_validate({**vars(one), "teams": sorted(teams)})
 
 
 class AccountsView(BaseModel):

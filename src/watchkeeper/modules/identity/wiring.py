@@ -18,10 +18,12 @@ from watchkeeper.modules.identity import (
     pages_oidc,
     pages_people,
     pages_second,
+    pages_teams,
     pages_tokens,
     routes,
     routes_oidc,
     routes_people,
+    routes_teams,
 )
 from watchkeeper.modules.identity.authenticator import IdentityAuthenticator
 from watchkeeper.modules.identity.control import ControlToken
@@ -30,7 +32,7 @@ from watchkeeper.modules.identity.front_desk import FrontDesk
 from watchkeeper.modules.identity.hashing import Passwords
 from watchkeeper.modules.identity.oidc import OidcClient
 from watchkeeper.modules.identity.ops import OPS_KINDS
-from watchkeeper.modules.identity.permissions import MANAGE_PEOPLE, MANAGE_TOKENS
+from watchkeeper.modules.identity.permissions import MANAGE_TOKENS, VIEW_PEOPLE
 from watchkeeper.modules.identity.settings import IdentitySettings
 
 ROUTERS = (
@@ -40,16 +42,18 @@ ROUTERS = (
     pages_factors.router,
     pages_links.router,
     pages_people.router,
+    pages_teams.router,
     pages_account.router,
     pages_oidc.router,
     pages_tokens.router,
     routes_oidc.router,
     routes_people.router,
+    routes_teams.router,
 )
 TEMPLATES = {"identity": Path(__file__).parent / "templates"}
 STATIC = {"identity": Path(__file__).parent / "static"}
 NAV = (
-    NavItem("People", "/settings/people", "user", order=905, permission=MANAGE_PEOPLE),
+    NavItem("People and teams", "/settings/people", "team", order=905, permission=VIEW_PEOPLE),
     NavItem("API tokens", "/settings/tokens", "key", order=910, permission=MANAGE_TOKENS),
 )
 
