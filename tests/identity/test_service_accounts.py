@@ -233,3 +233,15 @@ def test_one_person_is_read_with_the_version_that_a_change_needs(console: Consol
     assert machine.patch(path, json=change, headers={"If-Match": read.headers["ETag"]}).status_code == 200
     assert machine.patch(path, json=change, headers={"If-Match": read.headers["ETag"]}).status_code == 412
     assert machine.get("/api/v1/people/nobody").status_code == 404
+
+
+def test_the_foot_of_a_persons_page_names_the_program_and_not_a_version_of_theirs(
+    console: Console, machine: TestClient, alice: Browser
+) -> None:
+    foots = [
+        re.search(r"<footer.*?</footer>", alice.get(path).text, re.DOTALL)
+        for path in ("/settings/people", f"/settings/people/{person_id(console, 'alice@example.org')}")
+    ]
+    assert foots[0] is not None
+    assert foots[1] is not None
+    assert foots[0][0] == foots[1][0]

@@ -275,7 +275,7 @@ async def _person(
         person = People(session, clock, settings).get(person_id)
         return {
             "person": view_of(session, person, for_admin=True),
-            "version": version_of(person),
+            "based_on": version_of(person),  # `version` is the shell's
             "tokens": len(store.open_tokens_by(session, person_id)),
         }
 
