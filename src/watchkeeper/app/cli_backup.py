@@ -144,10 +144,14 @@ def _drill(source: str, configuration: Any, keys: Keys) -> Drilled:
 
 def _record(drilled: Drilled, configuration: Any, server: str | None, token: str | None) -> None:
     """Write the result into the journal of the Watchkeeper that is here, or that --server names, if there is one."""
+    from watchkeeper.app.backup.targets import is_name
     from watchkeeper.app.local import Elsewhere, connect, result_of
     from watchkeeper.kernel.db.database import DATABASE_FILE
 
     settings = configuration.server
+    if not is_name(drilled.name):
+        err.print(f"Not recorded: {drilled.name} is not the name that a backup was given.", markup=False)
+        return
     if server is None and settings.database_url is None and not (settings.data / DATABASE_FILE).exists():
         err.print(f"Not recorded: there is no Watchkeeper at {settings.data}; --data or --server names one.")
         return

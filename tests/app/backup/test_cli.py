@@ -107,6 +107,17 @@ def test_a_drill_on_another_machine_says_that_it_is_not_recorded(home: Path) -> 
     assert not (home / "nowhere").exists()
 
 
+def test_a_damaged_copy_under_another_name_is_still_named_part_by_part(home: Path) -> None:
+    _run("backup", "target")
+    content = bytearray(next((home / "target").iterdir()).read_bytes())
+    content[len(content) // 2] ^= 1
+    (home / "copy.wkbackup").write_bytes(content)
+    drilled = _run("restore", "--check", "copy.wkbackup")
+    assert drilled.exit_code == 1
+    assert "Not recorded" in drilled.stderr
+    assert "part state.sqlite.gz: chunk 1 of 1 was changed" in drilled.stderr
+
+
 def test_a_place_that_is_not_empty_is_left_alone(home: Path) -> None:
     _run("backup", "target")
     restored = _run("restore", "target")
