@@ -13,6 +13,7 @@ from watchkeeper.kernel.mail import MailSettings
 from watchkeeper.kernel.outbound import OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource
 from watchkeeper.kernel.web.settings import WebSettings
+from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
@@ -21,6 +22,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WebSettings,
     IdentitySettings,
     TelemetrySettings,
+    ConfigSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -36,6 +38,7 @@ class Configuration:
     web: WebSettings
     identity: IdentitySettings
     telemetry: TelemetrySettings
+    config: ConfigSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -47,6 +50,7 @@ class Configuration:
             self.web,
             self.identity,
             self.telemetry,
+            self.config,
             self.audit,
             self.backup,
             self.mail,
@@ -62,6 +66,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         web=source.load(WebSettings),
         identity=source.load(IdentitySettings),
         telemetry=source.load(TelemetrySettings),
+        config=source.load(ConfigSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

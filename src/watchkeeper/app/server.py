@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +49,9 @@ from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.kernel.work import store as work_store
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.catalog import wiring as catalog_wiring
+from watchkeeper.modules.config import public as config
+from watchkeeper.modules.config import wiring as config_wiring
+from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
@@ -173,9 +177,10 @@ def _parts(
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
         ),
-        identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by,)),
+        identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
+        **config_wiring.config_parts(db, clock, configuration.config, os.environ),
         **audit,
         BackupParts: backup,
         Backups: backup.backups,
@@ -202,6 +207,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         routers=(
             *identity_wiring.ROUTERS,
             *catalog_wiring.ROUTERS,
+            *config_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -239,12 +245,13 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
         worker = Worker(
             db,
             clock,
-            audit_wiring.handlers(parts),
+            {**audit_wiring.handlers(parts), **config_wiring.handlers(clock)},
             recurring=[
                 *store.recurring(),
                 *recurring_work(clock, parts[IdentitySettings]),
                 *_recurring(db, clock),
                 *audit_wiring.recurring(parts),
+                *config_wiring.recurring(clock, parts[ConfigSettings]),
             ],
         )
         deliveries = Deliveries(db, clock)
@@ -259,6 +266,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 parts[BackupParts].running(),
                 parts[DriftWatch].running(),
                 deliveries.running(),
+                config_wiring.following(parts[config.Hub], clock),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield

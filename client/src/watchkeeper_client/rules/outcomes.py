@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,10 @@ class Program:
         if entry is None or entry.decide is None:
             return entry
         return entry.decide(user, NO_ATTRIBUTES if attributes is None else attributes)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every possible answer."""
+        return (one for listed in self._outcomes.values() for one in listed)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """(key, variant) → how often, since the last call."""

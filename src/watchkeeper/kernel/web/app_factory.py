@@ -87,7 +87,7 @@ def _add_what_every_app_has(parts: Parts) -> None:
         ServerSettings: lambda: settings,
         WebSettings: lambda: web,
         SystemClock: SystemClock,
-        Streams: lambda: Streams(web.max_streams),
+        Streams: lambda: Streams(web.max_streams, of_programs=web.max_program_streams),
         # Good for one process that runs once; a real server derives it from its installation's key.
         Csrf: lambda: Csrf(secrets.token_bytes(32), secure=_is_https(settings)),
     }

@@ -30,6 +30,9 @@ class WebSettings(SettingsGroup):
         1_000_000, ge=1_000, description="Largest request body where a route sets no other limit."
     )
     max_streams: int = Field(200, ge=1, description="Most live streams (server-sent events) at the same time.")
+    max_program_streams: int = Field(
+        5_000, ge=1, description="Most live streams of programs that follow the configuration, at the same time."
+    )
     metrics_public: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether `/metrics` answers without a token. `auto`: only while the server listens on loopback.",

@@ -38,19 +38,29 @@ class ServerSentEvent:
         return ("\n".join(lines) + "\n\n").encode()
 
 
-class Streams:
-    """How many streams are open, and the one place that ends them all."""
+class Encoded(bytes):
+    """An event that is on its wire form already: one that goes to a thousand streams is made once."""
 
-    def __init__(self, limit: int = 200) -> None:
-        self._limit = limit
-        self._open = 0
+    def encode(self) -> bytes:
+        return self
+
+
+class Streams:
+    """How many streams are open, and the one place that ends them all.
+
+    Programs that follow something are counted apart from people's pages, so that a fleet of them shuts nobody out.
+    """
+
+    def __init__(self, limit: int = 200, *, of_programs: int = 5_000) -> None:
+        self._limits = {False: limit, True: of_programs}
+        self._counts = {False: 0, True: 0}
         self._closing: asyncio.Event | None = None
         self._closed = False
 
     @property
     def open(self) -> int:
         """Streams open now."""
-        return self._open
+        return sum(self._counts.values())
 
     def close(self) -> None:
         """End every stream. Call it on the event loop when shutdown begins: an open stream would hold it up."""
@@ -58,18 +68,18 @@ class Streams:
         if self._closing is not None:
             self._closing.set()
 
-    def enter(self) -> asyncio.Event:
+    def enter(self, *, of_program: bool = False) -> asyncio.Event:
         """Count one stream in and return the event that ends it; raises Unavailable when there are too many."""
-        if self._closed or self._open >= self._limit:
+        if self._closed or self._counts[of_program] >= self._limits[of_program]:
             raise Unavailable("There are too many live streams already; try again shortly.")
         if self._closing is None:
             self._closing = asyncio.Event()
-        self._open += 1
+        self._counts[of_program] += 1
         return self._closing
 
-    def leave(self) -> None:
+    def leave(self, *, of_program: bool = False) -> None:
         """Count one stream out."""
-        self._open -= 1
+        self._counts[of_program] -= 1
 
 
 def last_event_id(request: Request) -> str | None:
@@ -78,7 +88,11 @@ def last_event_id(request: Request) -> str | None:
 
 
 def event_stream(
-    request: Request, source: AsyncIterator[ServerSentEvent], *, heartbeat: float = HEARTBEAT_SECONDS
+    request: Request,
+    source: AsyncIterator[ServerSentEvent | Encoded],
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    of_program: bool = False,
 ) -> StreamingResponse:
     """Send what `source` yields, with a heartbeat comment while it is quiet.
 
@@ -86,10 +100,11 @@ def event_stream(
     too many streams are open.
     """
     streams = parts_of(request)[Streams]
-    closing = streams.enter()
+    closing = streams.enter(of_program=of_program)
     return _CountedResponse(
         _frames(source, closing, heartbeat),
         streams,
+        of_program=of_program,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type="text/event-stream",
     )
@@ -97,24 +112,30 @@ def event_stream(
 
 class _CountedResponse(StreamingResponse):
     def __init__(
-        self, content: AsyncIterator[bytes], streams: Streams, *, headers: dict[str, str], media_type: str
+        self,
+        content: AsyncIterator[bytes],
+        streams: Streams,
+        *,
+        of_program: bool,
+        headers: dict[str, str],
+        media_type: str,
     ) -> None:
         super().__init__(content, headers=headers, media_type=media_type)
-        self._content, self._streams = content, streams
+        self._content, self._streams, self._of_program = content, streams, of_program
 
     # Counted out here, not in the generator: one that never started never reaches its `finally`.
     async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._streams.leave()
+            self._streams.leave(of_program=self._of_program)
             close = getattr(self._content, "aclose", None)
             if close is not None:
                 await close()
 
 
 async def _frames(
-    source: AsyncIterator[ServerSentEvent], closing: asyncio.Event, heartbeat: float
+    source: AsyncIterator[ServerSentEvent | Encoded], closing: asyncio.Event, heartbeat: float
 ) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
     ended: asyncio.Future[Any] = asyncio.ensure_future(closing.wait())

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.model import Finding, Outcome, Seen, Service
+from watchkeeper.modules.catalog.permissions import owning_team, require_own
 from watchkeeper.modules.catalog.readiness import ReadinessCheck, ReadinessChecks
 from watchkeeper.modules.catalog.service import Catalog
 
@@ -23,6 +24,8 @@ __all__ = [
     "dependencies",
     "discover",
     "owned_by",
+    "owning_team",
+    "require_own",
     "service",
     "service_tabs",
     "services",

@@ -45,7 +45,9 @@ class ParameterChanged(_OfParameter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfChange(Event):
+class OfChange(Event):
+    """Base of what becomes of a change."""
+
     change_id: str
     environment: str
     keys: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ class _OfChange(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeProposed(_OfChange):
+class ChangeProposed(OfChange):
     kind: ClassVar[str] = "config.change_proposed"
 
     content_hash: str
@@ -71,7 +73,7 @@ class ChangeProposed(_OfChange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeScheduled(_OfChange):
+class ChangeScheduled(OfChange):
     kind: ClassVar[str] = "config.change_scheduled"
 
     due_at: str
@@ -82,7 +84,7 @@ class ChangeScheduled(_OfChange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeApproved(_OfChange):
+class ChangeApproved(OfChange):
     kind: ClassVar[str] = "config.change_approved"
 
     content_hash: str
@@ -93,7 +95,7 @@ class ChangeApproved(_OfChange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeRejected(_OfChange):
+class ChangeRejected(OfChange):
     kind: ClassVar[str] = "config.change_rejected"
 
     @classmethod
@@ -102,7 +104,7 @@ class ChangeRejected(_OfChange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeCancelled(_OfChange):
+class ChangeCancelled(OfChange):
     kind: ClassVar[str] = "config.change_cancelled"
 
     @classmethod
@@ -111,7 +113,7 @@ class ChangeCancelled(_OfChange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduledChangeFailed(_OfChange):
+class ScheduledChangeFailed(OfChange):
     kind: ClassVar[str] = "config.scheduled_change_failed"
 
     @classmethod

@@ -168,7 +168,11 @@ def winning_order(overrides: Iterable[Setting]) -> list[Setting]:
 
 def content_hash(environment: str, steps: Sequence[Step], due_at: datetime | None) -> str:
     """What an approval is bound to: exactly these steps, from exactly these values, at this time."""
-    said = [environment, [[s.key, s.slot, s.before, s.after, s.version] for s in steps], str(due_at) if due_at else None]
+    said = [
+        environment,
+        [[s.key, s.slot, s.before, s.after, s.version] for s in steps],
+        str(due_at) if due_at else None,
+    ]
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -76,9 +76,7 @@ def _changes() -> None:
     op.create_table(
         "config_change_keys",
         sa.Column("key", sa.String(150), primary_key=True),
-        sa.Column(
-            "change_id", sa.String(40), sa.ForeignKey("config_changes.id", ondelete="CASCADE"), primary_key=True
-        ),
+        sa.Column("change_id", sa.String(40), sa.ForeignKey("config_changes.id", ondelete="CASCADE"), primary_key=True),
     )
 
 

@@ -1,0 +1,29 @@
+"""Settings of runtime configuration."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from watchkeeper.kernel.settings import SettingsGroup
+
+
+class ConfigSettings(SettingsGroup):
+    """Runtime configuration of the product: parameters, flags, and who is served with them."""
+
+    section: ClassVar[str] = "config"
+
+    default_environment: str = Field(
+        "production",
+        pattern=r"^[a-z][a-z0-9-]{0,63}$",
+        description="The environment that is meant where none is named; made at the first start.",
+    )
+    variable_prefix: str = Field(
+        "PARAMETER_",
+        max_length=100,
+        description="Where the server itself evaluates (OFREP, explanations), the layer of environment variables is "
+        "read from variables with this prefix before the key. Only keys of the registry are read, so that nobody can "
+        "ask for other secrets of the server's environment.",
+    )
+    usage_days: int = Field(90, ge=1, le=1200, description="Days that counts of evaluations are kept.")

@@ -1,0 +1,38 @@
+"""What `app` needs to put runtime configuration into a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.modules.config import jobs, routes, routes_changes, routes_serving
+from watchkeeper.modules.config.hub import Hub
+from watchkeeper.modules.config.service import Config
+from watchkeeper.modules.config.settings import ConfigSettings
+
+__all__ = ["ROUTERS", "config_parts", "following", "handlers", "recurring"]
+
+# Changes first: `/config/parameters/{key}/history` is theirs.
+ROUTERS = (routes_changes.router, routes_serving.router, routes.router)
+
+handlers = jobs.handlers
+recurring = jobs.recurring
+
+
+def config_parts(db: Database, clock: Clock, settings: ConfigSettings, environ: Mapping[str, str]) -> dict[Any, Any]:
+    """The parts of a server; the default environment is there when this returns, and the snapshots are read."""
+    with db.begin() as session:
+        Config(session, clock).ensure_environment(settings.default_environment)
+    prefix = settings.variable_prefix
+    seen = {name.removeprefix(prefix): said for name, said in environ.items() if name.startswith(prefix)}
+    hub = Hub(db, clock, seen)
+    hub.look()
+    return {Hub: hub, ConfigSettings: settings}
+
+
+def following(hub: Hub, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Follow the database while the block lasts."""
+    return hub.running(lambda session: jobs.keep_counts(session, clock, hub))
