@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 uv=$(command -v uv || echo .venv/bin/uv)
-common=(--python-version 3.11 --no-emit-index-url --no-emit-find-links --generate-hashes --no-header --quiet)
+common=(--python-version 3.11 --no-emit-index-url --no-emit-find-links --generate-hashes --no-header --quiet
+    --no-emit-package watchkeeper-client)
 
 "$uv" pip compile pyproject.toml client/pyproject.toml --group dev --all-extras "${common[@]}" "$@" \
     -o requirements/dev.lock
