@@ -13,7 +13,7 @@ Attributes = Mapping[str, Any]
 Test = Callable[[str | None, Attributes], bool]
 Clock = Callable[[], datetime]
 
-_VERSION = re.compile(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_VERSION = re.compile(r"v?([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 
 
 def compile_condition(condition: Mapping[str, Any], segment: Callable[[str], Test], clock: Clock) -> Test:

@@ -232,7 +232,8 @@ class _FlagEntry(_Entry):
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not isinstance(weights, Mapping):
             return None
         weighted: dict[Outcome, float] = {}
-        for name, weight in weights.items():
+        # By name: a database may give an object back in another order, and nobody may change sides for that.
+        for name, weight in sorted(weights.items()):
             one = self._variant(name, "SPLIT", "system_config", detail)
             if one is not None and weight > 0:
                 weighted[one] = weight
