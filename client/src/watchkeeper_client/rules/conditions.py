@@ -13,7 +13,8 @@ Attributes = Mapping[str, Any]
 Test = Callable[[str | None, Attributes], bool]
 Clock = Callable[[], datetime]
 
-_VERSION = re.compile(r"v?([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_NUMBER = "([0-9]{1,9})"
+_VERSION = re.compile(rf"v?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 
 
 def compile_condition(condition: Mapping[str, Any], segment: Callable[[str], Test], clock: Clock) -> Test:

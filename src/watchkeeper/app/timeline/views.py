@@ -21,7 +21,17 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "service": lambda name: f"/services/{quote(name)}/about",
     "token": lambda _: "/settings/tokens",
     "team": lambda name: f"/settings/teams/{quote(name)}",
+    "parameter": lambda key: f"/config/parameters/{quote(key)}",
+    "config_change": lambda change: f"/config/changes/{quote(change)}",
+    "environment": lambda _: "/config/environments",
+    "segment": lambda name: f"/segments/{quote(name)}",
 }
+# Where what a kind of fact tells of can be undone.
+_UNDO: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "config.changed": lambda data: f"/config/changes/{quote(str(data['change_id']))}#undo",
+}
+# Facts whose changed fields are names that people gave: shown as they are.
+_NAMES_AS_GIVEN = ("config.changed",)
 # By kind, else by what comes before its dot: names in shell/icons.html.
 _ICONS = {
     "identity.token_created": "key",
@@ -34,6 +44,8 @@ _ICONS = {
     "catalog.service_returned": "traces",
     "audit": "key",
     "catalog": "services",
+    "config": "settings",
+    "subjects": "team",
     "identity": "user",
     "ops": "settings",
     "telemetry": "chart",
@@ -68,6 +80,7 @@ class FactView(BaseModel):
     subject_href: str | None = Field(description="The page of what it is about.")
     changes: list[Difference] = Field(description="Fields that changed, in words.")
     reason: str | None
+    undo_href: str | None = Field(description="Where it can be undone, if it can.")
 
     @classmethod
     def of(cls, told: Told) -> FactView:
@@ -89,9 +102,9 @@ class FactView(BaseModel):
             trace_id=fact.trace_id,
             href=f"/timeline/{mark}",
             subject_href=page(fact.subject_id) if page and fact.subject_id else None,
-            changes=_differences(fact.data),
-            # A reason that is a code, such as identity's, is part of the sentence already.
-            reason=reason if isinstance(reason, str) and " " in reason.strip() else None,
+            changes=_differences(fact.data, as_given=fact.kind in _NAMES_AS_GIVEN),
+            reason=reason if isinstance(reason, str) and _is_words(fact.kind, reason) else None,
+            undo_href=_undo_href(fact.kind, fact.data),
         )
 
 
@@ -100,13 +113,27 @@ def icon_of(kind: str) -> str:
     return _ICONS.get(kind) or _ICONS.get(kind.partition(".")[0], "info")
 
 
-def _differences(data: Mapping[str, Any]) -> list[Difference]:
+def _is_words(kind: str, reason: str) -> bool:
+    # A reason that is a code, such as identity's, is part of the sentence already.
+    return bool(reason.strip()) and (not kind.startswith("identity.") or " " in reason.strip())
+
+
+def _undo_href(kind: str, data: Mapping[str, Any]) -> str | None:
+    where = _UNDO.get(kind)
+    return where(data) if where is not None and data.get("change_id") else None
+
+
+def _differences(data: Mapping[str, Any], *, as_given: bool) -> list[Difference]:
     before, after = data.get("before"), data.get("after")
     old: Mapping[str, Any] = before if isinstance(before, Mapping) else {}
     new: Mapping[str, Any] = after if isinstance(after, Mapping) else {}
     names = [*new, *(name for name in old if name not in new)]
     return [
-        Difference(field=name.replace("_", " "), before=_words(old.get(name)), after=_words(new.get(name)))
+        Difference(
+            field=name if as_given else name.replace("_", " "),
+            before=_words(old.get(name)),
+            after=_words(new.get(name)),
+        )
         for name in names
     ]
 

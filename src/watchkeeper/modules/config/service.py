@@ -69,9 +69,8 @@ class Config:
         return found
 
     def ensure_environment(self, name: str) -> None:
-        """Add an environment that is not there yet; harmless when repeated."""
-        if store.add_environment(self.session, name, needs_approval=False, at=self.clock.now()):
-            self._tell(EnvironmentAdded(environment=name), by="system:config", source="worker")
+        """Have an environment that every installation begins with; no fact, because nobody changed anything."""
+        store.add_environment(self.session, name, needs_approval=False, at=self.clock.now())
 
     def add_environment(
         self, name: str, *, copy_from: str | None, needs_approval: bool, reason: str, by: str, source: str
