@@ -142,6 +142,12 @@ def _string(value: Any) -> str:
         raise NotThatType("text")
     if len(value) > LONGEST_TEXT:
         raise NotThatType(f"text of at most {LONGEST_TEXT:,} characters")
+    return _sound(value)
+
+
+def _sound(value: Any) -> str:
+    if not isinstance(value, str):
+        raise NotThatType("text")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -200,7 +206,7 @@ def _require_plain(value: Any, depth: int) -> None:
         raise NotThatType(f"JSON of at most {DEEPEST_JSON} levels")
     if isinstance(value, Mapping):
         for name, one in value.items():
-            _string(name)
+            _sound(name)
             _require_plain(one, depth - 1)
     elif isinstance(value, list):
         for one in value:
@@ -208,7 +214,7 @@ def _require_plain(value: Any, depth: int) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise NotThatType("JSON with finite numbers")
     elif isinstance(value, str):
-        _string(value)
+        _sound(value)
     elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise NotThatType(f"JSON with whole numbers up to {LARGEST_INTEGER}")
     elif not (value is None or isinstance(value, (bool, int, float))):

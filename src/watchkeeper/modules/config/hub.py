@@ -133,10 +133,16 @@ class Hub:
                 self._seen[name] = found[name]
             for name in set(self._held) - set(found):
                 del self._held[name], self._seen[name]
-            due = self._recompile_due()
-        if documents or due:
+        if documents:
             self._tell()
         return bool(documents)
+
+    def act_on_time(self) -> None:
+        """Let scheduled changes act at their time, whether or not anybody has made them in the database yet."""
+        with self._looking:
+            found = self._recompile_due()
+        if found:
+            self._tell()
 
     @asynccontextmanager
     async def running(self, keep_counts: Callable[[Session], None]) -> AsyncIterator[None]:
@@ -177,7 +183,6 @@ class Hub:
         return compile_snapshot(document, now=now, environ=self.environ, clock=self._clock.now)
 
     def _recompile_due(self) -> bool:
-        """Scheduled changes act at their time, whether or not anybody has made them in the database yet."""
         now, found = self._clock.now(), False
         for name, held in list(self._held.items()):
             due = held.program.next_change_at
@@ -214,6 +219,7 @@ class Hub:
                 kept_at = self._clock.monotonic()
                 self._hand_over()
             try:
+                self.act_on_time()
                 self.look()
             except Unavailable:
                 _log.warning("the configuration can't be read; serving what was read last")
