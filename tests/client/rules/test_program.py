@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.rules.support import COUNT, FLAG, NOW, asked, compiled, snapshot
-from watchkeeper_client.rules import Outcome, apply_delta, delta_between, explain
+from watchkeeper_client.rules import Outcome, apply_delta, compile_snapshot, delta_between, explain
 
 NORWAY = {"country_NO": {"when": {"attribute": "country", "op": "equals", "value": "NO"}}, "vip": {"members": ["u9"]}}
 
@@ -128,8 +128,6 @@ def test_scheduled_changes_are_made_at_their_time_and_the_program_says_when_the_
 
 
 def test_a_secret_is_read_only_where_that_is_asked_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from watchkeeper_client.rules import compile_snapshot
-
     file = tmp_path / "secret"
     file.write_text("s3cret\n")
     monkeypatch.setenv("THE_SECRET", "from env")
@@ -206,3 +204,18 @@ def test_a_delta_leads_exactly_to_the_next_document(
     assert apply_delta(old, delta_between(old, new)) == new
     assert old == kept
     assert apply_delta(new, delta_between(old, new)) is None
+
+
+@given(documents, documents, people)
+def test_what_is_taken_over_from_an_earlier_program_answers_as_if_it_were_not(
+    one: dict[str, Any], other: dict[str, Any], who: tuple[str | None, dict[str, Any]]
+) -> None:
+    old = snapshot(one, NORWAY, etag='"1"')
+    new = apply_delta(old, delta_between(old, snapshot(other, NORWAY, etag='"2"')))
+    assert new is not None
+    grown = compile_snapshot(new, now=NOW, environ={}, reuse=compiled(old))
+    for key in new["parameters"]:
+        found, wanted = grown.outcome(key, *who), compiled(new).outcome(key, *who)
+        assert found is not None
+        assert wanted is not None
+        assert (found.value, found.layer, found.detail) == (wanted.value, wanted.layer, wanted.detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -62,13 +62,15 @@ class Program:
     def __init__(
         self,
         table: Mapping[str, Outcome | Choice],
-        outcomes: Mapping[str, Sequence[Outcome]],
+        outcomes: Mapping[str, list[Outcome]],
         kinds: Mapping[str, str],
         next_change_at: datetime | None,
+        source: Mapping[str, Any],
     ) -> None:
         self.table = table
         self.kinds = kinds
         self.next_change_at = next_change_at
+        self.source = source
         self._outcomes = outcomes
 
     def outcome(self, key: str, user: str | None = None, attributes: Attributes | None = None) -> Outcome | None:
@@ -77,6 +79,10 @@ class Program:
         if entry is None or entry.decide is None:
             return entry
         return entry.decide(user, NO_ATTRIBUTES if attributes is None else attributes)
+
+    def outcomes_of(self, key: str) -> list[Outcome]:
+        """Every possible answer of a parameter."""
+        return self._outcomes[key]
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every possible answer."""

@@ -29,18 +29,22 @@ def compile_snapshot(
     environ: Mapping[str, str],
     clock: Callable[[], datetime] | None = None,
     with_secrets: bool = False,
+    reuse: Program | None = None,
 ) -> Program:
     """The program of a snapshot at an instant; compile again at its `next_change_at`.
 
     `environ` maps keys to what environment variables say. `clock` tells the instant that ages of attributes are
     measured at (`now`, where it is left out). A value that is not of its parameter's type counts as not said. Secrets
-    are read from where they lie only with `with_secrets`; else their value is None.
+    are read from where they lie only with `with_secrets`; else their value is None. `reuse` is a program that was
+    compiled with the same `environ`: what it holds of parameters that are the same objects is taken over, counts too.
     """
     parameters, next_change_at = at(document, now)
     compiler = _Compiler(parameters, document.get("segments", {}), environ, clock or (lambda: now), with_secrets)
+    if reuse is not None:
+        compiler.take_over(reuse)
     table = {key: compiler.entry(key) for key in parameters}
     kinds = {key: str(one["type"]) for key, one in parameters.items()}
-    return Program(table, compiler.outcomes, kinds, next_change_at)
+    return Program(table, compiler.outcomes, kinds, next_change_at, parameters)
 
 
 class _Compiler:
@@ -58,6 +62,13 @@ class _Compiler:
         self._tests: dict[str, Test] = {}
         self._open: set[str] = set()
         self.outcomes: dict[str, list[Outcome]] = {}
+
+    def take_over(self, earlier: Program) -> None:
+        """Whatever stands alone and is the same object as before need not be compiled again."""
+        for key, said in self._parameters.items():
+            if earlier.source.get(key) is said and not _asks_others(said):
+                self._entries[key] = earlier.table[key]
+                self.outcomes[key] = earlier.outcomes_of(key)
 
     def entry(self, key: str) -> Outcome | Choice:
         if key not in self._entries:
@@ -100,6 +111,15 @@ class _Compiler:
 
     def secret(self, where: Any) -> str | None:
         return _secret(where) if self.with_secrets else None
+
+
+def _asks_others(said: Mapping[str, Any]) -> bool:
+    """Whether segments, other flags or a secret's file decide too: they may have changed meanwhile."""
+    state = said.get("value")
+    of_flag = (
+        said["type"] == "flag" and isinstance(state, Mapping) and (state.get("rules") or state.get("prerequisites"))
+    )
+    return bool(said.get("segments") or of_flag or said["type"] == "secret")
 
 
 class _Entry:

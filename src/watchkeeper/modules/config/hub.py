@@ -173,14 +173,14 @@ class Hub:
             document=document,
             etag=document["etag"],
             body=orjson.dumps(document),
-            program=self._compiled(document),
+            program=self._compiled(document, before),
             previous=before.etag if before is not None else None,
             delta=orjson.dumps(delta),
         )
 
-    def _compiled(self, document: Mapping[str, Any]) -> Program:
-        now = self._clock.now()
-        return compile_snapshot(document, now=now, environ=self.environ, clock=self._clock.now)
+    def _compiled(self, document: Mapping[str, Any], before: Held | None) -> Program:
+        now, reuse = self._clock.now(), before.program if before is not None else None
+        return compile_snapshot(document, now=now, environ=self.environ, clock=self._clock.now, reuse=reuse)
 
     def _recompile_due(self) -> bool:
         now, found = self._clock.now(), False
@@ -188,7 +188,7 @@ class Hub:
             due = held.program.next_change_at
             if due is not None and due <= now:
                 self._keep_counts(name, held, self._drained)
-                fields = {**held.__dict__, "program": self._compiled(held.document)}
+                fields = {**held.__dict__, "program": self._compiled(held.document, held)}
                 self._held[name] = Held(**fields)
                 found = True
         return found
