@@ -66,7 +66,8 @@ class _Compiler:
     def take_over(self, earlier: Program) -> None:
         """Whatever stands alone and is the same object as before need not be compiled again."""
         for key, said in self._parameters.items():
-            if earlier.source.get(key) is said and not _asks_others(said):
+            same = earlier.source.get(key) is said
+            if same and not _asks_others(said):
                 self._entries[key] = earlier.table[key]
                 self.outcomes[key] = earlier.outcomes_of(key)
 

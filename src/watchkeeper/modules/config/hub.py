@@ -24,7 +24,7 @@ from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.modules.config import snapshot, store
 from watchkeeper.modules.config.errors import EnvironmentNotFound
 from watchkeeper.modules.subjects import public as subjects
-from watchkeeper_client.rules import Program, compile_snapshot, delta_between
+from watchkeeper_client.rules import Program, apply_delta, compile_snapshot, delta_between
 
 EVERY_SECONDS = 0.2
 COUNTS_SECONDS = 30.0
@@ -169,11 +169,14 @@ class Hub:
         if before is not None:
             self._keep_counts(name, before, self._drained)
         delta = delta_between(before.document, document) if before is not None else {}
+        # The same content in the objects of before, where nothing moved: they need not be compiled again.
+        kept = apply_delta(before.document, delta) if before is not None else document
+        assert kept is not None  # noqa: S101 (the delta starts from there)
         self._held[name] = Held(
-            document=document,
+            document=kept,
             etag=document["etag"],
             body=orjson.dumps(document),
-            program=self._compiled(document, before),
+            program=self._compiled(kept, before),
             previous=before.etag if before is not None else None,
             delta=orjson.dumps(delta),
         )
