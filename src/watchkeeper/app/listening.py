@@ -14,9 +14,6 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.journal.listeners import Dispatcher, Listener
 
-# Who hears of facts: a module offers its listeners, and here they are put in.
-LISTENERS: tuple[Listener, ...] = ()
-
 _EVERY_SECONDS = 0.5
 _log = structlog.get_logger("watchkeeper.journal")
 
@@ -28,7 +25,7 @@ class Deliveries:
         self,
         db: Database,
         clock: Clock,
-        listeners: Sequence[Listener] = LISTENERS,
+        listeners: Sequence[Listener],
         *,
         every_seconds: float = _EVERY_SECONDS,
     ) -> None:

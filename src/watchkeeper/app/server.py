@@ -34,7 +34,7 @@ from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.db.migrations import Migrations
-from watchkeeper.kernel.journal.listeners import Dispatcher
+from watchkeeper.kernel.journal.listeners import Dispatcher, Listener
 from watchkeeper.kernel.keys import InstallationKey, key_in_database, key_in_directory, read_key_file, require_same_key
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.telemetry.self_telemetry import SelfTelemetry
@@ -254,7 +254,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 *config_wiring.recurring(clock, parts[ConfigSettings]),
             ],
         )
-        deliveries = Deliveries(db, clock)
+        deliveries = Deliveries(db, clock, listeners(clock))
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         worker.start()
@@ -276,6 +276,11 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
             parts[Sealer].stop()
 
     return lifespan
+
+
+def listeners(clock: Clock) -> tuple[Listener, ...]:
+    """Who hears of facts: a module offers its listeners, and here they are put in."""
+    return config_wiring.listeners(clock)
 
 
 def _recurring(db: Database, clock: Clock) -> list[Recurring]:

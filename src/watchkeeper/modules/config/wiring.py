@@ -10,10 +10,11 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.config import jobs, routes, routes_changes, routes_serving
 from watchkeeper.modules.config.hub import Hub
+from watchkeeper.modules.config.listeners import listeners
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.settings import ConfigSettings
 
-__all__ = ["ROUTERS", "config_parts", "following", "handlers", "recurring"]
+__all__ = ["ROUTERS", "config_parts", "following", "handlers", "listeners", "recurring"]
 
 # Changes first: `/config/parameters/{key}/history` is theirs.
 ROUTERS = (routes_changes.router, routes_serving.router, routes.router)
