@@ -182,6 +182,7 @@ class EnvironmentChanged(Event):
     kind: ClassVar[str] = "config.environment_changed"
 
     environment: str
+    needs_approval: bool
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -191,7 +192,7 @@ class EnvironmentChanged(Event):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        what = "need" if data["after"].get("needs_approval") else "do not need"
+        what = "need" if data["needs_approval"] else "do not need"
         return f"Changes in {data['environment']} {what} a second person's approval from now on."
 
 

@@ -214,7 +214,7 @@ async def explain_parameter(
     settings: Settings,
     environment: InEnvironment = "",
     user: Annotated[str | None, Query(min_length=1, max_length=200, description="Id of a user of the product.")] = None,
-    attributes: Annotated[str, Query(max_length=8_000, description="What is known of the user, as JSON.")] = "",
+    attributes: Annotated[str, Query(max_length=2_000, description="What is known of the user, as JSON.")] = "",
 ) -> Explanation:
     """What somebody gets, from which layer, and why each other layer lost."""
     held = await hub.fresh(environment or settings.default_environment)

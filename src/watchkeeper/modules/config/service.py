@@ -103,6 +103,7 @@ class Config:
             store.set_needs_approval(self.session, name, needs_approval)
             changed = EnvironmentChanged(
                 environment=name,
+                needs_approval=needs_approval,
                 before={"needs_approval": before.needs_approval},
                 after={"needs_approval": needs_approval},
                 reason=reason,
