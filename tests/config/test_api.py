@@ -218,7 +218,7 @@ def test_programs_report_what_they_see_and_served(stage: Stage) -> None:
         ],
     }  # fmt: skip
     for _ in range(2):
-        assert stage.api("read").post(f"{BASE}/report", json=told).status_code == 204
+        assert stage.api("intake").post(f"{BASE}/report", json=told).status_code == 204
     with stage.database.read() as session:
         seen = {one.key: one.said for one in store_reports.variables_of(session, "production")}
         since = stage.clock.now() - timedelta(hours=1)

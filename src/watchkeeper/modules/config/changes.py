@@ -105,21 +105,23 @@ class Changes:
             source=source,
             reverts=reverts,
         )
-        waits = not approved and self._needs_approval(where, check, steps)
-        if waits:
+        if not approved and self._needs_approval(where, check, steps):
             change = replace(change, state=ChangeState.WAITING_APPROVAL)
         elif due_at is not None:
             change = replace(change, state=ChangeState.SCHEDULED)
         else:
             change = replace(change, decided_at=now)
         store_changes.add(self.session, change)
-        if waits:
+        self._begin(change, where, check, by=by, source=source)
+        return change
+
+    def _begin(self, change: ChangeSet, where: Environment, check: Check, *, by: str, source: str) -> None:
+        if change.state is ChangeState.WAITING_APPROVAL:
             self._tell(_about(change, ChangeProposed, check, content_hash=change.content_hash), by, source)
-        elif due_at is not None:
+        elif change.state is ChangeState.SCHEDULED:
             self._schedule(change, check, by=by, source=source)
         else:
             self._make(change, where, check, by=by, source=source)
-        return change
 
     def approve(self, change_id: str, *, seen: str, by: str, source: str) -> ChangeSet:
         """Let a change that waits be made. `seen` is the content's hash that the approver looked at.
