@@ -26,6 +26,7 @@ from watchkeeper.app.gauges import OwnState
 from watchkeeper.app.listening import Deliveries
 from watchkeeper.app.ops import api as ops_api
 from watchkeeper.app.ops import wiring as ops_wiring
+from watchkeeper.app.ops.kinds import SEGMENT_USES
 from watchkeeper.app.ops.watch import DriftWatch
 from watchkeeper.app.timeline import routes as timeline_routes
 from watchkeeper.app.timeline.tail import Tail
@@ -57,6 +58,8 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.subjects import public as subjects
+from watchkeeper.modules.subjects import wiring as subjects_wiring
 from watchkeeper.modules.telemetry import wiring as telemetry_wiring
 from watchkeeper.modules.telemetry.model import Signal
 from watchkeeper.modules.telemetry.query import Telemetry
@@ -177,6 +180,7 @@ def _parts(
         catalog.ReadinessChecks: catalog.ReadinessChecks(
             (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
         ),
+        subjects.SegmentUses: SEGMENT_USES,
         identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
@@ -207,6 +211,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         routers=(
             *identity_wiring.ROUTERS,
             *catalog_wiring.ROUTERS,
+            *subjects_wiring.ROUTERS,
             *config_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
@@ -220,6 +225,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         nav=(
             *identity_wiring.NAV,
             *catalog_wiring.NAV,
+            *subjects_wiring.NAV,
             *telemetry_wiring.NAV,
             *timeline_routes.NAV,
             *audit_wiring.NAV,
@@ -230,11 +236,12 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         templates={
             **identity_wiring.TEMPLATES,
             **catalog_wiring.TEMPLATES,
+            **subjects_wiring.TEMPLATES,
             **telemetry_wiring.TEMPLATES,
             "app": Path(__file__).parent / "templates",
         },
         static={**identity_wiring.STATIC, **telemetry_wiring.STATIC},
-        body_limits={"/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
+        body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
     )
 

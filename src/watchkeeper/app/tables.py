@@ -11,6 +11,7 @@ _OWNERS = (
     "watchkeeper.modules.identity.tables",
     "watchkeeper.modules.catalog.tables",
     "watchkeeper.modules.telemetry.tables",
+    "watchkeeper.modules.subjects.tables",
     "watchkeeper.modules.config.tables",
     "watchkeeper.app.audit.tables",
 )
