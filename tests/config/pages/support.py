@@ -44,7 +44,7 @@ class Pages:
     client: TestClient
 
     def get(self, path: str, status: int = 200) -> httpx.Response:
-        answer = self.client.get(path)
+        answer: httpx.Response = self.client.get(path)
         assert answer.status_code == status, words(answer.text)
         return answer
 
@@ -55,7 +55,8 @@ class Pages:
         """Send a form with the token of a page."""
         token = re.search(r'name="csrf-token" content="([^"]+)"', self.client.get(page).text)
         assert token is not None
-        return self.client.post(path, data={"csrf_token": token[1], **form}, headers=SAME_ORIGIN)
+        sent: httpx.Response = self.client.post(path, data={"csrf_token": token[1], **form}, headers=SAME_ORIGIN)
+        return sent
 
     def look(self, path: str, **form: Any) -> httpx.Response:
         """Send a form of a parameter's page; the answer is the preview."""
@@ -67,13 +68,14 @@ class Pages:
         """Press the button of a preview."""
         form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', preview.text))
         form = {name: html.unescape(value) for name, value in form.items()}
-        return self.client.post("/config/changes", data={**form, **changed}, headers=SAME_ORIGIN)
+        made: httpx.Response = self.client.post("/config/changes", data={**form, **changed}, headers=SAME_ORIGIN)
+        return made
 
     def change(self, path: str, **form: Any) -> str:
         """Look at a change and make it; answers the address of its page."""
         made = self.make(self.look(path, **form))
         assert made.status_code == 303, made.text
-        return made.headers["location"]
+        return str(made.headers["location"])
 
 
 def pages(stage: Stage, who: str = "alice") -> Pages:

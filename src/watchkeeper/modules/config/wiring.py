@@ -4,20 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.modules.config import jobs, routes, routes_changes, routes_serving
+from watchkeeper.modules.config import (
+    jobs,
+    pages,
+    pages_changes,
+    pages_edit,
+    pages_environments,
+    pages_parameter,
+    pages_proposal,
+    routes,
+    routes_changes,
+    routes_serving,
+)
 from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.listeners import listeners
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.settings import ConfigSettings
 
-__all__ = ["ROUTERS", "config_parts", "following", "handlers", "listeners", "recurring"]
+__all__ = [
+    "NAV",
+    "ROUTERS",
+    "STATIC",
+    "TEMPLATES",
+    "config_parts",
+    "following",
+    "handlers",
+    "listeners",
+    "recurring",
+]
 
 # Changes first: `/config/parameters/{key}/history` is theirs.
-ROUTERS = (routes_changes.router, routes_serving.router, routes.router)
+ROUTERS = (
+    routes_changes.router,
+    routes_serving.router,
+    routes.router,
+    pages.router,
+    pages_parameter.router,
+    pages_edit.router,
+    pages_proposal.router,
+    pages_changes.router,
+    pages_environments.router,
+)
+NAV = pages.NAV
+TEMPLATES = {"config": Path(__file__).parent / "templates"}
+STATIC = {"config": Path(__file__).parent / "static"}
 
 handlers = jobs.handlers
 recurring = jobs.recurring
