@@ -238,7 +238,8 @@ def _state_text(state: Mapping[str, Any]) -> str:
     if state.get("enabled") is False:
         return "killed"
     serve = state.get("serve")
-    parts = [f"{len(state['rules'])} rules"] if state.get("rules") else []
+    rules = len(state.get("rules") or ())
+    parts = [f"{rules} rule{'s' if rules > 1 else ''}"] if rules else []
     if isinstance(serve, Mapping) and "variant" in serve:
         parts.append(f"{serve['variant']} for everybody{' else' if parts else ''}")
     elif isinstance(serve, Mapping):
