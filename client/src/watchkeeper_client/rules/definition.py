@@ -120,13 +120,14 @@ def _complaints(one: Definition) -> Iterator[tuple[str, str]]:
         text = getattr(one, name)
         if text is not None and (not isinstance(text, str) or len(text) > most or "\0" in text):
             yield name, f"text of at most {most:,} characters"
-    yield from _wrong_bounds(one)
+    bounds = list(_wrong_bounds(one))
+    yield from bounds
     yield from _wrong_choices(one)
     for name in ("deprecated_since", "expires_on"):
         said = getattr(one, name)
         if said is not None and not _is_date(said):
             yield name, "a date such as 2026-11-30"
-    if one.default is not None and one.type in TYPES:
+    if one.default is not None and not bounds:  # with wrong ones it can't be compared
         try:
             check_value(one, one.default)
         except NotThatType as wrong:

@@ -178,7 +178,7 @@ async def schema(who: Annotated[Actor, requires(PLAN_OPS)], kind: str) -> dict[s
     found = next((one for one in KINDS if one.name == kind), None)
     if found is None:
         raise KindNotFound(f"There is no kind {kind!r}. Known: {', '.join(one.name for one in KINDS)}.")
-    return json_schema(found)
+    return json_schema(found, KINDS)
 
 
 def _outdated(refusal: PlanOutdated, fresh: Plan) -> Response:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from watchkeeper.kernel.ops import OpsKind
 from watchkeeper.modules.catalog import wiring as catalog
 from watchkeeper.modules.config import public as config
+from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
 from watchkeeper.modules.subjects import wiring as subjects
 from watchkeeper.modules.subjects.public import SegmentUses
 
 SEGMENT_USES = SegmentUses((config.segment_uses,))
 
-KINDS: tuple[OpsKind, ...] = (*identity.OPS_KINDS, *catalog.OPS_KINDS, *subjects.ops_kinds(SEGMENT_USES))
+KINDS: tuple[OpsKind, ...] = (
+    *identity.OPS_KINDS,
+    *catalog.OPS_KINDS,
+    *subjects.ops_kinds(SEGMENT_USES),
+    *config_wiring.OPS_KINDS,
+)

@@ -40,7 +40,7 @@ def schema_files(kinds: Sequence[OpsKind]) -> dict[str, str]:
 
 def scaffold(kinds: Sequence[OpsKind], root: str = "ops") -> dict[str, str]:
     """Path below `ops/` to text of everything that a new directory begins with; `root` is how people call it."""
-    rows = "\n".join(f"| `{kind.pattern}` | {_first_sentence(kind)} |" for kind in kinds)
+    rows = "\n".join(f"| `{kind.pattern.replace(' ', '` `')}` | {_first_sentence(kind)} |" for kind in kinds)
     files = {"README.md": _README.format(root=root, kinds=rows, schemas=FOLDER)}
     for kind in kinds:
         files |= {file: f"{schema_line(kind, file)}\n{text}" for file, text in kind.examples.items()}

@@ -68,9 +68,13 @@ class Located(Generic[ModelT]):
 
 
 class Complaints:
-    """Collects what is wrong, so that one run names all of it. Each text says what was expected."""
+    """Collects what is wrong, so that one run names all of it. Each text says what was expected.
 
-    def __init__(self) -> None:
+    `named` are the names of all objects in the files by kind: what will be there once they are applied.
+    """
+
+    def __init__(self, named: Mapping[str, frozenset[str]] | None = None) -> None:
+        self.named = named or {}
         self._found: list[tuple[Position, str]] = []
 
     def add(self, at: Position, expected: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ def edits_of(session: Session, drifted: Drifted) -> list[Edit]:
     """Each field that differs, with the last change that was made to it outside the files."""
     missing, made_by = set(drifted.fields), dict[str, Fact]()
     for fact in _changes_since(session, drifted):
-        changed = missing & set(fact.data.get("after") or ())
+        changed = {name for name in missing if _changed(fact, name, drifted.told.get(name))}
         made_by |= dict.fromkeys(changed, fact)
         missing -= changed
         if not missing:
@@ -37,6 +37,12 @@ def edits_of(session: Session, drifted: Drifted) -> list[Edit]:
     return [
         Edit(name, in_words(said), in_words(now), made_by.get(name)) for name, (said, now) in drifted.fields.items()
     ]
+
+
+def _changed(fact: Fact, name: str, told: Mapping[str, Any] | None) -> bool:
+    if told is None:
+        return name in (fact.data.get("after") or ())
+    return all(fact.data.get(field) == value for field, value in told.items())
 
 
 def in_words(value: Any) -> str:

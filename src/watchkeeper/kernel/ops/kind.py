@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -47,13 +48,16 @@ class Drifted:
     fields: Mapping[str, tuple[Any, Any]]
     subject: Subject
     href: str
+    # Of a field whose facts have no `after` with its name: what else is in the data of the fact that changed it.
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class OpsKind(Protocol):
     """A kind of object that files describe: one module's part in plan, apply, export and drift.
 
-    Its model has a field `name`, which is unique among the objects of the kind. Objects that were made from files are
-    marked as managed by them, and only those are deleted when they leave the files.
+    Its model has a field `name` (files may call it otherwise, by an alias), which is unique among the objects of the
+    kind. Objects that were made from files are marked as managed by them, and only those are deleted when they leave
+    the files.
     """
 
     @property
@@ -63,7 +67,10 @@ class OpsKind(Protocol):
 
     @property
     def pattern(self) -> str:
-        """Which files hold it, such as `services/*.yaml`, which means folders below `services/` too."""
+        """Which files hold it, such as `services/*.yaml`, which means folders below `services/` too.
+
+        Several patterns are divided by spaces; an export uses what fits the first.
+        """
         ...
 
     @property
@@ -98,3 +105,23 @@ class OpsKind(Protocol):
     def drift(self, session: Session) -> list[Drifted]:
         """Objects that differ from what the files said last."""
         ...
+
+
+@runtime_checkable
+class ListedKind(OpsKind, Protocol):
+    """A kind of which one document holds many objects, as a list. Kinds with one pattern share their files."""
+
+    @property
+    def listed_under(self) -> str:
+        """The field of the document that holds the list, such as `parameters`."""
+        ...
+
+
+def fits(kind: OpsKind, file: str) -> bool:
+    """Whether a file holds objects of this kind."""
+    return any(fnmatchcase(file, pattern) for pattern in kind.pattern.split())
+
+
+def name_field(model: type[BaseModel]) -> str:
+    """What the files call the name."""
+    return model.model_fields["name"].alias or "name"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from watchkeeper.kernel.ops.documents import Located
-from watchkeeper.kernel.ops.export import kind_file
+from watchkeeper.kernel.ops.export import family_file
 from watchkeeper.kernel.ops.kind import OpsKind
+from watchkeeper.kernel.ops.listed import families
 from watchkeeper.kernel.ops.plan import read_files
 
 
@@ -33,16 +34,17 @@ def arrange(existing: Mapping[str, str], exported: Mapping[str, str], kinds: Seq
     changed: dict[str, str] = {}
     removed: list[str] = []
     same: list[str] = []
-    for kind in kinds:
-        before, after = _by_file(here.objects[kind.name], {}), _homes(here.objects[kind.name], there.objects[kind.name])
+    for family in families(kinds):
+        before = _together({kind.name: _by_file(here.objects[kind.name], {}) for kind in family})
+        after = _together({kind.name: _homes(here.objects[kind.name], there.objects[kind.name]) for kind in family})
         for file in sorted({*before, *after}):
-            if not after.get(file):
+            if file not in after:
                 removed.append(file)
-            elif _same(before.get(file, []), after[file]):
+            elif _same(before.get(file, {}), after[file]):
                 same.append(file)
             else:
-                text = kind_file(kind, file, [one.document.value for one in after[file]])
-                (changed if file in existing else new)[file] = text
+                objects = {kind: [one.document.value for one in found] for kind, found in after[file].items()}
+                (changed if file in existing else new)[file] = family_file(family, file, objects)
     return Arranged(new, changed, tuple(removed), tuple(same))
 
 
@@ -60,5 +62,18 @@ def _by_file(objects: Sequence[Located[Any]], homes: Mapping[str, str]) -> dict[
     return found
 
 
-def _same(before: Sequence[Located[Any]], after: Sequence[Located[Any]]) -> bool:
-    return [one.value.model_dump() for one in before] == [one.value.model_dump() for one in after]
+def _together(by_kind: Mapping[str, Mapping[str, list[Located[Any]]]]) -> dict[str, dict[str, list[Located[Any]]]]:
+    """File to kind to objects, from kind to file to objects."""
+    found: dict[str, dict[str, list[Located[Any]]]] = {}
+    for kind, files in by_kind.items():
+        for file, objects in files.items():
+            found.setdefault(file, {})[kind] = objects
+    return found
+
+
+def _same(before: Mapping[str, list[Located[Any]]], after: Mapping[str, list[Located[Any]]]) -> bool:
+    return _said(before) == _said(after)
+
+
+def _said(objects: Mapping[str, list[Located[Any]]]) -> dict[str, list[Any]]:
+    return {kind: [one.value.model_dump() for one in found] for kind, found in objects.items()}

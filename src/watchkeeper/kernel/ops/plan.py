@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -16,14 +16,15 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.errors import Complaint, Conflict
 from watchkeeper.kernel.ops.directory import LONGEST_PATH, MOST_BYTES, MOST_FILES, is_clean
-from watchkeeper.kernel.ops.documents import Complaints, Located, OpsInvalid, Position, check
+from watchkeeper.kernel.ops.documents import Complaints, Document, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
-from watchkeeper.kernel.ops.kind import Action, Change, OpsKind
+from watchkeeper.kernel.ops.kind import Action, Change, OpsKind, fits, name_field
+from watchkeeper.kernel.ops.listed import families, split
 from watchkeeper.kernel.ops.yaml_file import Budget, parse
 
 # Names of the design that this version does not read yet: a directory written for a later one is no mistake.
 LATER = (
-    "parameters.yaml", "slos/*", "oncall/*", "runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*",
+    "slos/*", "oncall/*", "runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*",
     "status.yaml",
 )  # fmt: skip
 _NOBODYS = ("README.md", "*/README.md")
@@ -90,21 +91,29 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
     for file in sorted(files):
         if budget.values < 0:
             break  # complained of already
-        kind = next((kind for kind in kinds if fnmatchcase(file, kind.pattern)), None)
+        family = next((one for one in families(kinds) if fits(one[0], file)), None)
         if not is_clean(file):
             complaints.add(Position(_shown(file)), "a path inside ops/, such as services/web.yaml")
-        elif kind is not None:
-            documents = parse(file, files[file], complaints, budget)
-            checked = [check(document, kind.model, complaints) for document in documents]
-            objects[kind.name] += [one for one in checked if one is not None]
+        elif family is not None:
+            for kind, found in _objects(parse(file, files[file], complaints, budget), family, complaints):
+                objects[kind.name].append(found)
         elif _fits(file, LATER):
             notices.append(f"{file}: not read by this version")
         elif not _fits(file, _NOBODYS):
             complaints.add(Position(file), f"a file that is known here: {_known(kinds)}")
-    for found in objects.values():
-        _refuse_doubles(found, complaints)
+    for kind in kinds:
+        _refuse_doubles(objects[kind.name], name_field(kind.model), complaints)
     complaints.refuse_if_any()
     return Desired(objects, tuple(notices))
+
+
+def _objects(
+    documents: Iterable[Document], family: Sequence[OpsKind], complaints: Complaints
+) -> Iterator[tuple[OpsKind, Located[Any]]]:
+    for document in documents:
+        for kind, part in split(document, family, complaints):
+            if (found := check(part, kind.model, complaints)) is not None:
+                yield kind, found
 
 
 def _refuse_too_much(files: Mapping[str, str]) -> None:
@@ -121,7 +130,8 @@ def _refuse_too_much(files: Mapping[str, str]) -> None:
 
 def make_plan(session: Session, desired: Desired, kinds: Sequence[OpsKind]) -> Plan:
     """What applying would do. Raises OpsInvalid with every complaint."""
-    complaints = Complaints()
+    named = {kind: frozenset(str(one.value.name) for one in found) for kind, found in desired.objects.items()}
+    complaints = Complaints(named)
     changes = [change for kind in kinds for change in kind.plan(session, desired.objects[kind.name], complaints)]
     complaints.refuse_if_any()
     return Plan(tuple(changes), desired.notices, _fingerprint(changes))
@@ -188,13 +198,14 @@ def _fits(file: str, patterns: Iterable[str]) -> bool:
 
 
 def _known(kinds: Sequence[OpsKind]) -> str:
-    return ", ".join([*(kind.pattern for kind in kinds), *LATER])
+    patterns = (pattern for kind in kinds for pattern in kind.pattern.split())
+    return ", ".join(dict.fromkeys([*patterns, *LATER]))
 
 
-def _refuse_doubles(found: list[Located[Any]], complaints: Complaints) -> None:
+def _refuse_doubles(found: list[Located[Any]], field: str, complaints: Complaints) -> None:
     first: dict[str, Position] = {}
     for one in found:
-        name, at = str(one.value.name), one.document.place(("name",))
+        name, at = str(one.value.name), one.document.place((field,))
         if name in first:
-            complaints.add(at, f"each name once, found {name!r}, which is also at {first[name]}")
+            complaints.add(at, f"each {field} once, found {name!r}, which is also at {first[name]}")
         first.setdefault(name, at)

@@ -17,7 +17,7 @@ from watchkeeper.kernel.ops.documents import Complaints, Document, Path, Positio
 
 LARGEST_FILE = 1_000_000
 MOST_DOCUMENTS = 1_000
-DEEPEST = 20
+DEEPEST = 30
 MOST_VALUES = 50_000
 MOST_VALUES_IN_ALL = 100_000
 

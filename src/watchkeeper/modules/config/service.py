@@ -43,7 +43,7 @@ from watchkeeper.modules.config.model import (
 from watchkeeper.modules.config.values import ValueInvalid, check_definition, check_slot
 from watchkeeper_client.rules import Definition
 
-_NAME_EXPECTED = "1 to 64 lower-case letters, digits and -, a letter first"
+NAME_EXPECTED = "1 to 64 lower-case letters, digits and -, a letter first"
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,8 @@ class Config:
 
         Raises EnvironmentInvalid, EnvironmentExists or EnvironmentNotFound.
         """
-        plain = name.replace("-", "a")
-        if not (0 < len(name) <= 64 and name.isascii() and name[0].isalpha() and plain.isalnum() and name.islower()):
-            raise EnvironmentInvalid("The name is not valid.", complaints=[Complaint("name", _NAME_EXPECTED)])
+        if not is_environment_name(name):
+            raise EnvironmentInvalid("The name is not valid.", complaints=[Complaint("name", NAME_EXPECTED)])
         if copy_from is not None:
             self.environment(copy_from)
         now = self.clock.now()
@@ -234,7 +233,8 @@ class Config:
         keeps_ops = before is not None and before.managed_by == "ops" and source != "ops"
         kept: ManagedBy = "ops" if keeps_ops else managed_by
         applied = said if source == "ops" else (before.applied if before is not None and keeps_ops else None)
-        since = None if applied is None or applied == said else ((before.differs_since if before else None) or now)
+        same = applied is None or definition_in(applied) == said
+        since = None if same else ((before.differs_since if before else None) or now)
         if before is not None and not changed:
             store.mark_applied(self.session, definition.key, managed_by=kept, applied=applied, since=since)
             return
@@ -258,6 +258,17 @@ class Config:
 
     def _tell(self, event: Event, *, by: str, source: str) -> None:
         journal.append(self.session, event, by=by, source=source, at=self.clock.now())
+
+
+def is_environment_name(name: str) -> bool:
+    """Whether an environment may be called so."""
+    plain = name.replace("-", "a")
+    return 0 < len(name) <= 64 and name.isascii() and name[0].isalpha() and plain.isalnum() and name.islower()
+
+
+def definition_in(applied: Mapping[str, Any]) -> dict[str, Any]:
+    """What files said of the parameter itself; they may have said its values too."""
+    return {name: said for name, said in applied.items() if name != "values"}
 
 
 def version_of(parameter: Parameter) -> Mapping[str, Any]:

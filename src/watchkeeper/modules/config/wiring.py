@@ -23,11 +23,13 @@ from watchkeeper.modules.config import (
 )
 from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.listeners import listeners
+from watchkeeper.modules.config.ops import OPS_KINDS
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.settings import ConfigSettings
 
 __all__ = [
     "NAV",
+    "OPS_KINDS",
     "ROUTERS",
     "STATIC",
     "TEMPLATES",
