@@ -124,10 +124,10 @@ class Stage:
 
     def facts(self, kind: str = "subjects.") -> list[Fact]:
         def read(session: Session) -> list[Fact]:
-            return read_facts(session, FactFilter(kinds=(kind,)), limit=1000, newest_first=False)
+            return read_facts(session, FactFilter(kinds=("subjects.",)), limit=1000, newest_first=False)
 
         found: list[Fact] = self.ask(read)
-        return found
+        return [fact for fact in found if fact.kind.startswith(kind)]
 
     def kinds(self) -> list[str]:
         return [fact.kind.removeprefix("subjects.") for fact in self.facts()]

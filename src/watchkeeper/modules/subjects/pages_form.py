@@ -113,7 +113,8 @@ def _of_refusal(refusal: Refusal) -> dict[str, str]:
         line, _, column = at.partition(":")
         place = f"line {line}, column {column}: " if field == "expression" and column else ""
         found.setdefault(field, f"{place}{one.expected}")
-    fields = set(SegmentForm.model_fields)
+    # That nobody is in it is said in full; the box only says how to have it all the same.
+    fields = set(SegmentForm.model_fields) - {"type", "allow_empty"}
     return found if found and set(found) <= fields else {**found, "": refusal.detail}
 
 

@@ -237,6 +237,8 @@ async def _form_page(
         )
 
     used_by, listed, count = await db.ask(read)
+    if form.type not in TYPES:
+        errors, form = {**(errors or {}), "": "There is no such type of segment."}, SegmentForm.blank("custom")
     if preview is None and segment is not None and not errors and segment.condition is not None:
         preview = await preview_of(db, clock, SegmentForm.of(segment).described())
     return render(
