@@ -7,13 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watchkeeper_client.client import Watchkeeper
+    from watchkeeper_client.config import AsyncClient, Client, Decision, Parameter, Reader, Status
     from watchkeeper_client.errors import Problem, Refused, Unreachable, WatchkeeperError
     from watchkeeper_client.model import Fact, Seen, Service
 
-__all__ = ["Fact", "Problem", "Refused", "Seen", "Service", "Unreachable", "Watchkeeper", "WatchkeeperError"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Decision",
+    "Fact",
+    "Parameter",
+    "Problem",
+    "Reader",
+    "Refused",
+    "Seen",
+    "Service",
+    "Status",
+    "Unreachable",
+    "Watchkeeper",
+    "WatchkeeperError",
+]
 
 # Brought in when first asked for: whoever only needs one part waits for no other.
 _HOMES = {
+    "AsyncClient": "config",
+    "Client": "config",
+    "Decision": "config",
+    "Parameter": "config",
+    "Reader": "config",
+    "Status": "config",
     "Fact": "model",
     "Problem": "errors",
     "Refused": "errors",
