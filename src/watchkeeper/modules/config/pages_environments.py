@@ -73,6 +73,11 @@ class Differing:
     definition: Definition | None
     steps: tuple[StepShown, ...]
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether the target would lose something: that is often meant to differ, and is never chosen beforehand."""
+        return any(step.takes_away for step in self.steps)
+
 
 @router.get("/config/environments")
 async def environments(

@@ -19,11 +19,11 @@ from watchkeeper_client.rules import Definition, text_of
 
 MOST_USERS = 50
 TITLES = {
-    "user": "User overrides",
-    "segment": "Segment overrides",
+    "user": "User override",
+    "segment": "Segment override",
     "system_config": "system_config",
-    "env": "Environment variables",
-    "code": "Code defaults",
+    "env": "Environment variable",
+    "code": "Code default",
 }
 
 

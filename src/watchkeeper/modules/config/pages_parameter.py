@@ -105,6 +105,7 @@ def parameter_page(
         override=typed.values.get("override") or _override(found, request),
         errors=places_of(refusal.complaints) if refusal else {},
         value=typed.values.get("value", editable(definition, found.value)),
+        parts=_parts(is_flag, may_change and who.acts_for(found.team)),
         titles=TITLES,
         layer_words=LAYERS,
         most_users=MOST_USERS,
@@ -124,6 +125,16 @@ def parameter_page(
         spoken=spoken,
         served=served,
     )
+
+
+def _parts(is_flag: bool, may_change: bool) -> list[tuple[str, str, bool]]:
+    """Where to jump to on a long page."""
+    found = [("Now", "#now")]
+    found += [("Rules and rollout", "#edit")] if is_flag and may_change else []
+    found += [("Layers", "#layers")]
+    found += [("Overrides", "#override")] if may_change else []
+    found += [("Who gets what", "#explain"), ("How often", "#counts"), ("History", "#history")]
+    return [(label, href, False) for label, href in found]
 
 
 def _override(found: About, request: Request) -> dict[str, str]:

@@ -18,6 +18,7 @@ from watchkeeper.modules.config.service import Config
 from watchkeeper_client.rules import Definition, text_of
 
 InAddress = Annotated[str, Query(alias="environment", max_length=64)]
+_LONG = 60
 STATE_WORDS = {
     ChangeState.WAITING_APPROVAL: ("warning", "waits for approval"),
     ChangeState.SCHEDULED: ("info", "scheduled"),
@@ -91,20 +92,23 @@ class StepShown:
     old: str
     new: str
     lines: tuple[DiffLine, ...]
+    takes_away: bool = False
 
 
 def step_shown(definition: Definition | None, key: str, slot: str, before: Any, after: Any) -> StepShown:
     """A step in words; for long values with a difference line by line. `definition` is None of a key that is gone."""
     spoken = definition or Definition(key, "json")
-    old, new = pretty(spoken, before), pretty(spoken, after)
-    is_long = "\n" in old + new or max(len(old), len(new)) > 80
-    return StepShown(
-        key=key,
-        whom=whom(slot),
-        old=shown(spoken, before),
-        new=shown(spoken, after),
-        lines=diff_lines(old, new) if is_long else (),
-    )
+    # The priority of an override stands in the short form; what may be long is its value.
+    inner = [one["value"] if slot.startswith("segment:") and one is not None else one for one in (before, after)]
+    old, new = (pretty(spoken, one) for one in inner)
+    is_long = old != new and ("\n" in old + new or max(len(old), len(new)) > 80)
+    lines = diff_lines(old, new) if is_long else ()
+    brief = (shown(spoken, before), shown(spoken, after))
+    if lines and all(len(one) > _LONG for one in brief):
+        # Two long texts that begin alike tell nothing beside each other.
+        changed = sum(1 for line in lines if line.words)
+        brief = (f"{len(old):,} characters", f"{changed} line{'s' if changed != 1 else ''} otherwise")
+    return StepShown(key, whom(slot), *brief, lines, takes_away=after is None)
 
 
 def whom(slot: str) -> str:
