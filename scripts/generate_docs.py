@@ -21,13 +21,12 @@ import click
 import typer
 
 from watchkeeper.app import cli as command_line
-from watchkeeper.app import pages
 from watchkeeper.app.configuration import GROUPS, load_configuration
 from watchkeeper.app.ops.kinds import KINDS
+from watchkeeper.app.own_settings import settings_page
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.journal.model import Event, event_kinds
 from watchkeeper.kernel.ops.schema import schema_texts
-from watchkeeper.kernel.settings import FILE_VARIABLE, SettingsGroup
 from watchkeeper.kernel.web.access import Permission, Public, StatedRoute, stated_routes
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -64,7 +63,7 @@ def documents() -> dict[str, str]:
     return {
         "contracts/openapi.json": json.dumps(contract, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
         "reference/cli.md": cli_page(typer.main.get_command(command_line.cli)),
-        "reference/configuration.md": configuration_page(GROUPS),
+        "reference/configuration.md": settings_page(GROUPS),
         "reference/events.md": events_page(
             [event for event in event_kinds().values() if event.__module__.startswith("watchkeeper.")]
         ),
@@ -81,28 +80,6 @@ def whole_app() -> Iterator[Watchkeeper]:
         Watchkeeper.open(load_configuration({}, data=Path(folder) / "data"), background=False) as watchkeeper,
     ):
         yield watchkeeper
-
-
-def configuration_page(groups: tuple[type[SettingsGroup], ...]) -> str:
-    """Every setting."""
-    lines = [
-        "# Configuration",
-        _NOTICE,
-        "A setting is read from its environment variable, else from one TOML file, else it has its default. The file",
-        f"is named by `--config` or `{FILE_VARIABLE}`. Options of the command line win over both. A wrong value, or a",
-        "name that does not exist, stops the start with a line that says where it was set and what was expected.",
-        "",
-        "The page *Settings* of the console (`/settings`) shows what a running server has.",
-    ]
-    for group in groups:
-        table = f"`[{group.section}]` in the file" if group.section else "Top level of the file"
-        lines += ["", f"## {group.section or 'server'}", "", f"{group.__doc__} {table}.", ""]
-        lines += ["| in the file | environment variable | default | what it does |", "| --- | --- | --- | --- |"]
-        for name, field in group.model_fields.items():
-            default = "unset" if (value := field.get_default()) is None else f"`{pages.setting_text(value)}`"
-            default = "empty" if default == "``" else default
-            lines.append(f"| `{name}` | `{group.variable(name)}` | {default} | {_cell(field.description or '')} |")
-    return "\n".join(lines) + "\n"
 
 
 def events_page(events: list[type[Event]]) -> str:

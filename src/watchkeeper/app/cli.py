@@ -10,6 +10,7 @@ import typer
 from watchkeeper import __version__
 from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, demo
 from watchkeeper.app.cli_audit import audit_cli
+from watchkeeper.app.cli_config import config_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import (
@@ -29,6 +30,7 @@ cli = typer.Typer(
     add_completion=False,
 )
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(config_cli, name="config")
 cli.add_typer(person_cli, name="person")
 cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)

@@ -97,7 +97,7 @@ class ParameterKind:
             for held in look.holds(one, {leaving.key for leaving in gone}):
                 complaints.add(Position(FILE), f"the parameter {one.key}, which is still held by {held}")
             changes[one.key] = self._deletion(look, one)
-        return _prerequisites_first(changes, look, wanted)
+        return prerequisites_first(changes, look, wanted)
 
     def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
         """One change, if the parameter still is what the plan saw."""
@@ -128,13 +128,7 @@ class ParameterKind:
         return [found for one in managed if (found := _drift_of(look, one)) is not None]
 
     def _change(self, look: Look, one: Wanted) -> Change:
-        before = look.parameters.get(one.key)
-        by_environment = one.located.value.by_environment
-        said = before.definition.said() if before is not None else {}
-        fields = differences(said, one.definition.said())
-        for environment, value in one.values.items():
-            if (now := look.value(one.key, environment)) != value:
-                fields[f"{by_environment}.{environment}"] = (now, value)
+        before, fields = look.parameters.get(one.key), fields_of(look, one)
         if before is None:
             return Change("create", self.name, one.key, fields, one.where)
         if before.managed_by != "ops":
@@ -206,6 +200,16 @@ class _Hand:
         values = {name: look.value(made.key, name) for name in environments}
         applied = {**made.definition.said(), **({"values": values} if values else {})}
         store.mark_applied(self.config.session, made.key, managed_by="ops", applied=applied, since=None)
+
+
+def fields_of(look: Look, one: Wanted) -> dict[str, tuple[Any, Any]]:
+    """Each field and each value that differs, as (now, wanted)."""
+    before = look.parameters.get(one.key)
+    fields = differences(before.definition.said() if before is not None else {}, one.definition.said())
+    for environment, value in one.values.items():
+        if (now := look.value(one.key, environment)) != value:
+            fields[f"{one.located.value.by_environment}.{environment}"] = (now, value)
+    return fields
 
 
 def document_of(definition: Definition, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,15 +284,12 @@ def _now(name: str, said: Mapping[str, Any], held: Mapping[str, Iterable[Any]]) 
     return next((one.value for one in held.get(environment, ()) if one.slot == VALUE), None)
 
 
-def _prerequisites_first(changes: Mapping[str, Change], look: Look, wanted: Mapping[str, Wanted]) -> list[Change]:
+def prerequisites_first(changes: Mapping[str, Change], look: Look, wanted: Mapping[str, Wanted]) -> list[Change]:
     """By key, but what others wait for before them; deletions are made in the other direction."""
     edges: dict[str, set[str]] = {}
     for key in changes:
-        states = (
-            wanted[key].values.values()
-            if key in wanted
-            else [one.value for held in look.settings.get(key, {}).values() for one in held if one.slot == VALUE]
-        )
+        held = (one.value for settings in look.settings.get(key, {}).values() for one in settings if one.slot == VALUE)
+        states = wanted[key].values.values() if key in wanted else held
         edges[key] = {other for state in states for other, _ in prerequisites_of(state) if other in changes}
     ordered: dict[str, Change] = {}
 

@@ -71,7 +71,7 @@ class Look:
         definition = one.value.definition()
         if definition.type == "flag" and definition.salt is None and before is not None:
             definition = replace(definition, salt=before.definition.salt)
-        problems = list(_problems(definition, before))
+        problems = list(problems_of(definition, before))
         for path, expected in problems:
             self.complaints.add(one.document.place(path), expected)
         values: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def fits(definition: Definition, value: Any) -> bool:
     return value is None or _fits(definition, VALUE, value)
 
 
-def _problems(definition: Definition, before: Parameter | None) -> Iterator[tuple[tuple[Any, ...], str]]:
+def problems_of(definition: Definition, before: Parameter | None = None) -> Iterator[tuple[tuple[Any, ...], str]]:
     """(path in the file, what was expected) of everything wrong with a definition."""
     if before is not None and before.managed_by == "watchkeeper":
         yield ("key",), f"another key: {definition.key} is a setting of Watchkeeper itself"

@@ -19,6 +19,7 @@ from watchkeeper.modules.config import (
     pages_proposal,
     routes,
     routes_changes,
+    routes_import,
     routes_serving,
 )
 from watchkeeper.modules.config.hub import Hub
@@ -45,6 +46,7 @@ ROUTERS = (
     routes_changes.router,
     routes_serving.router,
     routes.router,
+    routes_import.router,
     pages.router,
     pages_parameter.router,
     pages_edit.router,

@@ -1,0 +1,110 @@
+"""Watchkeeper's own settings as parameters: the same types, bounds and tables as the product's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from watchkeeper.kernel.settings import FILE_VARIABLE, SettingsGroup
+from watchkeeper.modules.config.documentation import Documented, Group, page
+from watchkeeper_client.rules import Definition
+
+KEY_PREFIX = "watchkeeper"
+_NOTICE = "<!-- Made by `make docs`; edit the code that it describes. -->\n"
+_CHOICES = re.compile(r"\([a-z]+(\|[a-z]+)*\)")
+_TYPES = {"integer": "integer", "number": "float", "boolean": "boolean", "string": "string"}
+
+
+@dataclass(frozen=True)
+class OwnSetting:
+    """One field of a group of settings. `live`: a change holds at once; else it is read at the start only."""
+
+    group: type[SettingsGroup]
+    field: str
+    live: bool
+
+    @property
+    def key(self) -> str:
+        """Such as `watchkeeper.telemetry.raw_days`."""
+        return ".".join([KEY_PREFIX, self.group.section or "server", self.field])
+
+    @property
+    def variable(self) -> str:
+        return self.group.variable(self.field)
+
+    @property
+    def info(self) -> FieldInfo:
+        return self.group.model_fields[self.field]
+
+    def definition(self) -> Definition:
+        """Type and bounds as the field has them, with the default of whoever sets nothing."""
+        schema = _of_schema(self.group.model_json_schema()["properties"][self.field])
+        default = self.info.get_default()
+        said: dict[str, Any] = {
+            "key": self.key,
+            "group": f"{KEY_PREFIX}/{self.group.section or 'server'}",
+            "service": KEY_PREFIX,
+            "type": _TYPES.get(str(schema.get("type")), "json"),
+            "default": default if default is None or isinstance(default, (bool, int, float)) else _plain(default),
+            "description": self.info.description or "",
+        }
+        if said["type"] in ("integer", "float"):
+            said |= {"minimum": schema.get("minimum"), "maximum": schema.get("maximum")}
+        pattern = str(schema.get("pattern", "")).removeprefix("^").removesuffix("$")
+        if said["type"] == "string" and _CHOICES.fullmatch(pattern):
+            said |= {"type": "enum", "choices": pattern[1:-1].split("|")}
+        elif said["type"] == "string" and pattern:
+            said |= {"pattern": pattern}
+        return Definition.of(said)
+
+
+def own_settings(groups: Iterable[type[SettingsGroup]], live: Mapping[str, Any] | None = None) -> Iterator[OwnSetting]:
+    """Every setting in the order of the groups; `live` has the keys that hold at once."""
+    known = live or {}
+    for group in groups:
+        for field in group.model_fields:
+            key = ".".join([KEY_PREFIX, group.section or "server", field])
+            yield OwnSetting(group, field, key in known)
+
+
+def settings_page(groups: Iterable[type[SettingsGroup]], live: Mapping[str, Any] | None = None) -> str:
+    """The reference of Watchkeeper's own settings."""
+    intro = [
+        "A setting is read from its environment variable, else from one TOML file, else it has its default. The file",
+        f"is named by `--config` or `{FILE_VARIABLE}`. Options of the command line win over both. A wrong value, or a",
+        "name that does not exist, stops the start with a line that says where it was set and what was expected.",
+        "",
+        "Settings that change **live** are also parameters: `watchkeeper config set watchkeeper.SECTION.NAME` (or the",
+        "page *Configuration*) sets them without a restart, in every replica, with a reason and a history. A value set",
+        "that way wins over environment variable and file until it is unset.",
+        "",
+        "The page *Settings* of the console (`/settings`) shows what a running server has.",
+    ]
+    return page("Configuration", _NOTICE, intro, [_group(group, live) for group in groups])
+
+
+def _group(group: type[SettingsGroup], live: Mapping[str, Any] | None) -> Group:
+    table = f"`[{group.section}]` in the file" if group.section else "Top level of the file"
+    rows = [
+        Documented(
+            replace(one.definition(), service=None),
+            name=one.field,
+            more={"environment variable": f"`{one.variable}`", "changes": "live" if one.live else "at a restart"},
+        )
+        for one in own_settings([group], live)
+    ]
+    return Group(group.section or "server", rows, f"{group.__doc__} {table}.")
+
+
+def _of_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a field's schema that is not null."""
+    choices = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    return choices[0] if len(choices) == 1 else schema
+
+
+def _plain(default: Any) -> Any:
+    return default if isinstance(default, (list, dict)) else str(default)
