@@ -63,6 +63,7 @@ class Client(Reader):
         self._cache = None if cache_dir is False else Cache(folder, self.url, self.environment)
         super().__init__(EMPTY)
         self._callbacks: list[OnChange] = []
+        self._connection_callbacks: list[Callable[[bool], None]] = []
         self._source: Source = "none"
         self._confirmed_at: float | None = None
         self._connected = False
@@ -109,6 +110,16 @@ class Client(Reader):
         def unsubscribe() -> None:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
+
+        return unsubscribe
+
+    def on_connection(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Call with whether a server is heard, whenever that changes, from a thread of the client."""
+        self._connection_callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._connection_callbacks:
+                self._connection_callbacks.remove(callback)
 
         return unsubscribe
 
@@ -185,9 +196,12 @@ class Client(Reader):
         self._confirmed_at = time.monotonic()
         if not self._connected:
             self._connected, self._error = True, None
+            self._call(self._connection_callbacks, True)
 
     def _lost(self, reason: str) -> None:
-        self._connected = False
+        was, self._connected = self._connected, False
+        if was and not self._closed:
+            self._call(self._connection_callbacks, False)
         if reason and reason != self._error and not self._closed:
             _log.warning("the configuration of %s is not followed at the moment: %s", self.url, reason)
         self._error = reason or self._error
@@ -228,9 +242,13 @@ class Client(Reader):
                 self._counts[what] = self._counts.get(what, 0) + count
 
     def _tell(self, keys: frozenset[str]) -> None:
-        for callback in list(self._callbacks) if keys else ():
+        if keys:
+            self._call(self._callbacks, keys)
+
+    def _call(self, callbacks: Sequence[Callable[[Any], None]], said: Any) -> None:
+        for callback in list(callbacks):
             try:
-                callback(keys)
+                callback(said)
             except Exception:  # noqa: BLE001 (the service's own code; the next one is called all the same)
                 _log.exception("a callback for changes of the configuration failed")
 

@@ -120,16 +120,23 @@ class Reader:
         self, key: str, default: Any = None, *, user: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> Decision:
         """The value with its variant, reason and layer. Never raises; counted like `get`."""
-        entry = self._table.get(key)
-        if entry is not None and entry.decide is not None:
-            entry = self._decided_anyway(entry.decide, key, user, attributes)
-        if not isinstance(entry, Outcome):
+        entry = self.decide(key, user, attributes)
+        if entry is None:
             return Decision(key, self._default(key, default), "default", "DEFAULT", "default")
-        entry.count += 1
         value = entry.value
         if value is None:
             return Decision(key, self._default(key, default), "default", "DEFAULT", "default")
         return Decision(key, value, entry.variant, entry.reason, entry.layer, entry.detail)
+
+    def decide(self, key: str, user: str | None = None, attributes: Mapping[str, Any] | None = None) -> Outcome | None:
+        """The compiled answer itself, counted; None for an unknown key. For adapters such as OpenFeature's."""
+        entry = self._table.get(key)
+        if entry is not None and entry.decide is not None:
+            entry = self._decided_anyway(entry.decide, key, user, attributes)
+        if not isinstance(entry, Outcome):
+            return None
+        entry.count += 1
+        return entry
 
     def explain(self, key: str, *, user: str | None = None, attributes: Mapping[str, Any] | None = None) -> list[Layer]:
         """Every layer, highest first, and why it won or lost; empty for an unknown key."""
