@@ -31,13 +31,13 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
-    """`watchkeeper up` on an empty directory and a free port, until the block ends; `settings` by their variables."""
+def running_server(data: Path, settings: Mapping[str, str] | None = None, *, port: int = 0) -> Iterator[RunningServer]:
+    """`watchkeeper up` on a free port or this one, until the block ends; `settings` by their variables."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHKEEPER_", "OTEL_"))}
     log = data.parent / f"{data.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "watchkeeper", "up", "--port", "0", "--data", str(data)],
+            [sys.executable, "-m", "watchkeeper", "up", "--port", str(port), "--data", str(data)],
             env={**environ, **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
