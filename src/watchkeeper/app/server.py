@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
+from starlette.types import ASGIApp
 
 from watchkeeper.app import migrations, tables
 from watchkeeper.app import pages as app_pages
@@ -21,13 +22,14 @@ from watchkeeper.app.backup import wiring as backup_wiring
 from watchkeeper.app.backup.service import Backups
 from watchkeeper.app.backup.source import Where
 from watchkeeper.app.backup.wiring import BackupParts
-from watchkeeper.app.configuration import Configuration
+from watchkeeper.app.configuration import Configuration, with_live_settings
 from watchkeeper.app.gauges import OwnState
 from watchkeeper.app.listening import Deliveries
 from watchkeeper.app.ops import api as ops_api
 from watchkeeper.app.ops import wiring as ops_wiring
 from watchkeeper.app.ops.kinds import SEGMENT_USES
 from watchkeeper.app.ops.watch import DriftWatch
+from watchkeeper.app.own_settings import own_of
 from watchkeeper.app.timeline import routes as timeline_routes
 from watchkeeper.app.timeline.tail import Tail
 from watchkeeper.kernel import work
@@ -108,6 +110,7 @@ class Watchkeeper:
         Raises AlreadyRunning, DatabaseTooNew or Unavailable.
         """
         clock = clock or SystemClock()
+        configuration = with_live_settings(configuration)
         server = configuration.server
         with ExitStack() as stack:
             held = lock or stack.enter_context(ServerLock(server.data))
@@ -184,7 +187,7 @@ def _parts(
         identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
-        **config_wiring.config_parts(db, clock, configuration.config, os.environ),
+        **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **audit,
         BackupParts: backup,
         Backups: backup.backups,
@@ -221,7 +224,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *backup_wiring.ROUTERS,
             app_pages.router,
         ),
-        mounts=store.apps(),
+        mounts={**store.apps(), **_ofrep(parts, db, clock)},
         nav=(
             *identity_wiring.NAV,
             *catalog_wiring.NAV,
@@ -246,6 +249,12 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
     )
+
+
+def _ofrep(parts: Parts, db: Database, clock: Clock) -> dict[str, ASGIApp]:
+    key = parts[InstallationKey].derive("config.ofrep_stream")
+    settings = parts[ConfigSettings]
+    return config_wiring.apps(parts[config.Hub], db, clock, settings, key, parts[ServerSettings].base_url)
 
 
 def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> Any:

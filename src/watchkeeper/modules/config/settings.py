@@ -13,6 +13,7 @@ class ConfigSettings(SettingsGroup):
     """Runtime configuration of the product: parameters, flags, and who is served with them."""
 
     section: ClassVar[str] = "config"
+    live: ClassVar[frozenset[str]] = frozenset({"usage_days"})
 
     default_environment: str = Field(
         "production",
@@ -27,3 +28,19 @@ class ConfigSettings(SettingsGroup):
         "ask for other secrets of the server's environment.",
     )
     usage_days: int = Field(90, ge=1, le=1200, description="Days that counts of evaluations are kept.")
+    ofrep_origins: str = Field(
+        "",
+        description="Origins of web pages, such as `https://app.example.com`, separated by commas, whose browsers may "
+        "evaluate flags by OFREP. Unset: none; clients that are no browsers need no origin.",
+    )
+    ofrep_requests_per_second: int = Field(
+        0, ge=0, description="Most evaluations by OFREP in a second for each token; 0 for no limit."
+    )
+    ofrep_known_subjects: bool = Field(
+        True,
+        description="Whether OFREP adds what is known of a user (country, age, attributes) to what the client sends.",
+    )
+
+    def origins(self) -> frozenset[str]:
+        """`ofrep_origins`, each."""
+        return frozenset(one.strip().rstrip("/") for one in self.ofrep_origins.split(",") if one.strip())

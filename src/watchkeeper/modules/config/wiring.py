@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.config import (
@@ -23,8 +25,12 @@ from watchkeeper.modules.config import (
     routes_serving,
 )
 from watchkeeper.modules.config.hub import Hub
+from watchkeeper.modules.config.known_subjects import KnownSubjects
 from watchkeeper.modules.config.listeners import listeners
+from watchkeeper.modules.config.ofrep import OfrepApp, OfrepSettings
 from watchkeeper.modules.config.ops import OPS_KINDS
+from watchkeeper.modules.config.rates import Rates
+from watchkeeper.modules.config.own import Own
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.settings import ConfigSettings
 
@@ -34,6 +40,7 @@ __all__ = [
     "ROUTERS",
     "STATIC",
     "TEMPLATES",
+    "apps",
     "config_parts",
     "following",
     "handlers",
@@ -62,15 +69,39 @@ handlers = jobs.handlers
 recurring = jobs.recurring
 
 
-def config_parts(db: Database, clock: Clock, settings: ConfigSettings, environ: Mapping[str, str]) -> dict[Any, Any]:
-    """The parts of a server; the default environment is there when this returns, and the snapshots are read."""
+def config_parts(
+    db: Database, clock: Clock, settings: ConfigSettings, environ: Mapping[str, str], own: Own | None = None
+) -> dict[Any, Any]:
+    """The parts of a server; the default environment is there when this returns, and the snapshots are read.
+
+    `own` are the settings of this server itself: they are in the registry then, and follow what is set.
+    """
+    own = own or Own((), settings.default_environment, lambda _values: None)
     with db.begin() as session:
         Config(session, clock).ensure_environment(settings.default_environment)
+        own.register(session, clock)
+        own.read(session)
     prefix = settings.variable_prefix
     seen = {name.removeprefix(prefix): said for name, said in environ.items() if name.startswith(prefix)}
     hub = Hub(db, clock, seen)
     hub.look()
-    return {Hub: hub, ConfigSettings: settings}
+    hub.follow(own.read)
+    return {Hub: hub, ConfigSettings: settings, Own: own}
+
+
+def apps(
+    hub: Hub, db: Database, clock: Clock, settings: ConfigSettings, key: bytes, base_url: str | None
+) -> dict[str, ASGIApp]:
+    """What is mounted: OFREP. `key` signs the tickets of its streams."""
+    ofrep = OfrepApp(
+        hub,
+        clock,
+        KnownSubjects(db, clock, wanted=settings.ofrep_known_subjects),
+        Rates(clock, settings.ofrep_requests_per_second),
+        key,
+        OfrepSettings(settings.default_environment, settings.origins(), base_url),
+    )
+    return {"/ofrep": ofrep}
 
 
 def following(hub: Hub, clock: Clock) -> AbstractAsyncContextManager[None]:
