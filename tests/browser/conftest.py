@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.parameters import configure
 from tests.browser.shop import GATEWAY, ORDERS, Shop
 from tests.conftest import missing
 from tests.support.running import RunningServer, eventually, running_server
@@ -70,6 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Itera
     with running_server(tmp_path_factory.mktemp("browser") / "data") as server:
         Shop(server.url).be_busy()
         # So that every page has something on it, whichever test comes first.
+        configure(server.client)
         server.client.post("/api/v1/tokens", json={"name": "weekly-report", "scopes": ["read"]}).raise_for_status()
         eventually(lambda: _is_visible(server), within=20)
         yield server

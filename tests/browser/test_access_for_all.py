@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser.conftest import Open, keep_picture
+from tests.browser.parameters import FLAG, LIMITS, PARAMETER
 from tests.browser.shop import GATEWAY
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ PAGES = [
     "/traces",
     "/logs",
     "/timeline",
+    "/config",
+    "/config?show=flags&sort=changed",
+    f"/config/parameters/{PARAMETER}?user=u1",
+    f"/config/parameters/{LIMITS}?environment=staging",
+    f"/config/parameters/{FLAG}",
+    "/config/changes",
+    "/config/diff",
+    "/config/environments",
+    "/config/stale",
     "/account",
     "/settings/ops",
     "/settings/tokens",
@@ -32,6 +43,11 @@ PAGES = [
 pages = pytest.mark.parametrize("path", PAGES)
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").partition("\n")[2].strip()
+
+
+def named(path: str) -> str:
+    """A file's name for a path."""
+    return re.sub(r"[/?&=]", "-", path)
 
 
 def audit(page: Page, question: str) -> Any:
@@ -44,7 +60,7 @@ def test_a_phone_scrolls_down_and_never_sideways(visit: Open, path: str) -> None
     page = visit(path, "phone")
     page.wait_for_load_state("networkidle") if path != "/timeline" else page.wait_for_load_state()
     assert audit(page, "sideways") == []
-    keep_picture(page, f"phone{path.replace('/', '-')}")
+    keep_picture(page, f"phone{named(path)}")
 
 
 @pages
@@ -78,7 +94,7 @@ def test_whoever_uses_the_keyboard_sees_where_they_are(visit: Open, path: str) -
 def test_text_can_be_read_by_weak_eyes(visit: Open, path: str, scheme: str) -> None:
     page = visit(path, color_scheme=scheme)
     assert audit(page, "pale") == []
-    keep_picture(page, f"{scheme}{path.replace('/', '-')}")
+    keep_picture(page, f"{scheme}{named(path)}")
 
 
 def test_the_console_is_useful_without_javascript(visit: Open) -> None:

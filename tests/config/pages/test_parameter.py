@@ -253,7 +253,7 @@ def test_the_explanation_goes_through_every_layer(filled: Stage) -> None:
     filled.set("MATCHES_PER_DAY", 6, slot="user:u1")
     page = pages(filled, "bob")
     text = page.text(f"{PAGE}?user=u1").partition("Who gets what, and why")[2]
-    assert "u1 gets 6 (nothing is known of this user)" in text
+    assert "u1 gets 6 (without any attributes)" in text
     assert "decides" in text
     assert "the user's override goes first" in text
     filled.set("MATCHES_PER_DAY", {"value": 9}, slot="segment:country_NO")

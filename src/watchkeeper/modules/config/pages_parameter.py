@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from watchkeeper.kernel.clock import Clock
-from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Invalid, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
@@ -24,7 +22,6 @@ from watchkeeper.modules.config.pages_list import LAYERS
 from watchkeeper.modules.config.pages_shared import STATE_WORDS, InAddress, pretty
 from watchkeeper.modules.config.permissions import CHANGE_CONFIG
 from watchkeeper.modules.config.routes import Db, KeyInPath, Now, Settings, TheHub, Viewer, attributes_of
-from watchkeeper.modules.subjects import public as subjects
 from watchkeeper_client.rules import Layer, explain, text_of
 
 router = page_router()
@@ -47,7 +44,6 @@ class Explained:
     value: str = ""
     layers: tuple[Layer, ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
-    looked_up: bool = False
     refusal: Refusal | None = None
 
 
@@ -71,7 +67,7 @@ async def parameter(
     )
     explained = None
     if user or attributes:
-        explained = await _explained(db, clock, hub, found, user.strip(), attributes)
+        explained = await _explained(clock, hub, found, user.strip(), attributes)
     return parameter_page(request, who, found, explained=explained, asked=(user, attributes))
 
 
@@ -157,20 +153,12 @@ def _rules(form: StateForm) -> list[RuleTyped]:
     return [*rules, RuleTyped(str(len(rules) + 1), "", "", "", "", "", "")]
 
 
-async def _explained(db: Database, clock: Clock, hub: Hub, found: About, user: str, attributes: str) -> Explained:
-    """Who gives no attributes for a user gets what is known of that subject."""
+async def _explained(clock: Clock, hub: Hub, found: About, user: str, attributes: str) -> Explained:
+    """Goes by the attributes given, as services do: what is stored of a user is not for everybody to see."""
     try:
         known = attributes_of(attributes.strip())
     except Invalid as refusal:
         return Explained(refusal=refusal)
-    looked_up = False
-    if user and not attributes.strip():
-
-        def look(session: Session) -> dict[str, Any] | None:
-            return subjects.attributes_of(session, user, clock.now())
-
-        stored = await db.ask(look)
-        known, looked_up = stored or {}, stored is not None
     held = await hub.fresh(found.place.name)
     answer = held.program.outcome(found.definition.key, user or None, known)
     if answer is None:
@@ -185,4 +173,4 @@ async def _explained(db: Database, clock: Clock, hub: Hub, found: About, user: s
         clock=clock.now,
     )
     value = answer.variant if found.definition.type == "flag" else text_of(found.definition.type, answer.wire)
-    return Explained(value, tuple(layers), known, looked_up)
+    return Explained(value, tuple(layers), known)
