@@ -201,19 +201,19 @@ def age_of(birth_year: int, now: datetime) -> int:
     return max(0, now.year - birth_year - 1)
 
 
-def record_of(subject: Subject, now: datetime | None) -> dict[str, Any]:
+def record_of(said: Mapping[str, Any], now: datetime | None) -> dict[str, Any]:
     """The attributes that conditions see: the product's own, and over them those of the record. None is left out.
 
-    Without `now` there is no age.
+    `said` holds fields of a subject by name, at least those that are asked for. Without `now` there is no age.
     """
-    own = {
-        "country": subject.country,
-        "birth_year": subject.birth_year,
-        "age": age_of(subject.birth_year, now) if subject.birth_year is not None and now is not None else None,
-        "status": subject.status,
-        "last_active_at": subject.last_active_at,
-    }
-    return {**subject.attributes, **{name: value for name, value in own.items() if value is not None}}
+    record = dict(said.get("attributes") or ())
+    for name in ("country", "birth_year", "status", "last_active_at"):
+        value = said.get(name)
+        if value is not None:
+            record[name] = value
+    if now is not None and "birth_year" in record:
+        record["age"] = age_of(record["birth_year"], now)
+    return record
 
 
 def _compare(attribute: str, op: str, value: Any) -> dict[str, Any]:

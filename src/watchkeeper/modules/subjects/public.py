@@ -106,6 +106,6 @@ def attributes_of(session: Session, subject_id: str, now: datetime | None = None
     found = store.by_ids(session, [subject_id]).get(subject_id)
     if found is None:
         return None
-    record = record_of(found, now)
+    record = record_of(vars(found), now)
     last = record.get("last_active_at")
     return {**record, "last_active_at": rfc3339(last)} if isinstance(last, datetime) else record

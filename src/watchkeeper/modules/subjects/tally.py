@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.subjects import store
-from watchkeeper.modules.subjects.model import Subject, record_of
+from watchkeeper.modules.subjects.model import record_of
 from watchkeeper_client.rules import compile_condition
 
 SAMPLE = 100_000
@@ -102,8 +102,7 @@ def _records(
     session: Session, columns: list[str], now: datetime, most: int | None
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for row in store.stream(session, columns, most=most):
-        said = dict(zip(columns, row[1:], strict=True))
-        yield row[0], record_of(Subject(row[0], **{"status": "", **said}), now)
+        yield row[0], record_of(dict(zip(columns, row[1:], strict=True)), now)
 
 
 def _no_segment(_name: str) -> Any:
