@@ -14,6 +14,7 @@ from watchkeeper.app.console import CommandRefused, out
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.telemetry.logs import configure_logging
+from watchkeeper.kernel.web.hot_paths import HotPaths
 from watchkeeper.kernel.web.serving import Server
 from watchkeeper.kernel.web.sse import Streams
 from watchkeeper.modules.identity.public import ensure_setup_link
@@ -46,7 +47,7 @@ def _uvicorn(watchkeeper: Watchkeeper) -> uvicorn.Config:
         "proxy_headers": False,  # kernel.web believes them only from trusted proxies
         "timeout_graceful_shutdown": _GRACE_SECONDS,
     }
-    return uvicorn.Config(watchkeeper.app, **options)
+    return uvicorn.Config(HotPaths(watchkeeper.app), **options)
 
 
 def _listen(host: str, port: int) -> socket.socket:

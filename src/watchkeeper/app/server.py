@@ -246,7 +246,8 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             "app": Path(__file__).parent / "templates",
         },
         static={**identity_wiring.STATIC, **config_wiring.STATIC, **telemetry_wiring.STATIC},
-        body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/api/v1/ops": ops_api.LARGEST_BODY},
+        hot=("/ofrep",),
+        body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/ofrep": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
     )
 

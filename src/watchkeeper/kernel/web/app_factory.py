@@ -42,13 +42,14 @@ def create_app(
     templates: Mapping[str, Path] | None = None,
     static: Mapping[str, Path] | None = None,
     body_limits: Mapping[str, int | None] | None = None,
+    hot: Sequence[str] = (),
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The app.
 
     `mounts` maps path prefixes to ASGI apps that carry an attribute `permission`; `templates` and `static` map a
     module's name to its folder; `body_limits` maps path prefixes to a limit in bytes, None for a mount that counts for
-    itself.
+    itself; `hot` names mounts that a real server (see hot_paths.py) reaches without any middleware.
     """
     parts = parts if isinstance(parts, Parts) else Parts(parts)
     files = StaticFiles(static)
@@ -77,6 +78,7 @@ def create_app(
         app.include_router(router)
     describe_api(app)
     _add_middleware(app, parts, body_limits or {})
+    app.state.hot = {prefix: (mounts or {})[prefix] for prefix in hot}
     return app
 
 

@@ -22,18 +22,20 @@ class KnownSubjects:
         self.wanted = wanted
         self._held: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
-    async def of(self, user: str) -> Mapping[str, Any]:
+    def held(self, user: str) -> Mapping[str, Any] | None:
+        """What was looked up a moment ago; None where it is time to look."""
+        found = self._held.get(user)
+        return found[1] if found is not None and found[0] > self._clock.monotonic() else None
+
+    async def look_up(self, user: str) -> Mapping[str, Any]:
         """What the record says of a user; empty for one that is not known."""
-        now = self._clock.monotonic()
-        held = self._held.get(user)
-        if held is not None and held[0] > now:
-            return held[1]
         at = self._clock.now()
         try:
             found = await self._db.ask(lambda session: subjects.attributes_of(session, user, at))
         except Unavailable:
-            return held[1] if held is not None else {}
+            before = self._held.get(user)
+            return before[1] if before is not None else {}
         if len(self._held) >= _MOST:
             self._held.clear()
-        self._held[user] = (now + KEPT_SECONDS, found or {})
+        self._held[user] = (self._clock.monotonic() + KEPT_SECONDS, found or {})
         return found or {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from watchkeeper.kernel.clock import Clock, parse_rfc3339
-from watchkeeper.kernel.errors import Forbidden, NotFound, Refusal, Unauthenticated
+from watchkeeper.kernel.errors import Forbidden, Refusal, Unauthenticated
 from watchkeeper.kernel.web.access import Permission, current_actor
 from watchkeeper.kernel.web.access import Scope as Grant
 from watchkeeper.kernel.web.sse import ServerSentEvent, event_stream, last_event_id
@@ -39,10 +38,12 @@ EVALUATE_FLAGS = Permission("config.evaluate", Grant.READ)
 LARGEST_BODY = 64_000
 STREAM_SECONDS = 300.0
 TICKET_SECONDS = 86_400
+ADMITTED_SECONDS = 1.0  # a revoked token works here so much longer at most
+_MOST_ADMITTED = 4_096
 _PREFIX = "/ofrep/v1/"
 _FLAGS = "evaluate/flags"
 _JSON = (b"content-type", b"application/json")
-_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _log = structlog.get_logger("watchkeeper.config")
 
 
@@ -65,6 +66,7 @@ class OfrepApp:
     ) -> None:
         self._hub, self._clock, self._subjects, self._rates = hub, clock, subjects, rates
         self._key, self._settings = key, settings
+        self._admitted_until: dict[bytes, tuple[str, float]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,6 +96,22 @@ class OfrepApp:
 
     async def _admitted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         """The environment that is asked, if whoever asks may. Raises OfrepRefused."""
+        claim = headers.get(b"authorization") or headers.get(b"x-api-key", b"")
+        admitted = self._admitted_until.get(claim)
+        now = self._clock.monotonic()
+        if admitted is None or admitted[1] <= now:
+            admitted = (await self._authorised(scope, headers), now + ADMITTED_SECONDS)
+            if len(self._admitted_until) >= _MOST_ADMITTED:
+                self._admitted_until.clear()
+            self._admitted_until[claim] = admitted
+        wait = self._rates.wait(admitted[0])
+        if wait:
+            retry = (b"retry-after", str(wait).encode())
+            raise OfrepRefused(429, "GENERAL", f"Too many evaluations; try again in {wait} s.", (retry,))
+        return self._environment(scope, headers)
+
+    async def _authorised(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+        """The id of whoever asks. Raises OfrepRefused."""
         if b"authorization" not in headers and b"x-api-key" in headers:
             bearer = (b"authorization", b"Bearer " + headers[b"x-api-key"])
             scope = {**scope, "headers": [*scope["headers"], bearer], "state": {}}
@@ -108,11 +126,7 @@ class OfrepApp:
             raise OfrepRefused(401, "GENERAL", "Send a token as 'Authorization: Bearer …' or X-API-Key.", _CHALLENGE)
         if not actor.may(EVALUATE_FLAGS):
             raise OfrepRefused(403, "GENERAL", Forbidden("This token lacks the scope 'read'.").detail)
-        wait = self._rates.wait(actor.id)
-        if wait:
-            retry = (b"retry-after", str(wait).encode())
-            raise OfrepRefused(429, "GENERAL", f"Too many evaluations; try again in {wait} s.", (retry,))
-        return self._environment(scope, headers)
+        return actor.id
 
     def _environment(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         said = headers.get(b"x-watchkeeper-environment", b"").decode("latin-1")
@@ -122,8 +136,6 @@ class OfrepApp:
 
     def _held(self, environment: str) -> Held:
         try:
-            if not _ENVIRONMENT.fullmatch(environment):
-                raise NotFound("There is no such environment.")
             return self._hub.current(environment)
         except Refusal as refusal:
             raise OfrepRefused(refusal.status, "GENERAL", refusal.detail) from None
@@ -133,16 +145,29 @@ class OfrepApp:
     ) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
         held = self._held(environment)
         context = parse_context(body)
-        attributes = context.attributes
-        if context.user is not None and self._subjects.wanted:
-            attributes = {**await self._subjects.of(context.user), **attributes}
         if key is not None:
-            return 200, self._one(held, key, context.user, attributes), ()
+            return 200, await self._single(held, key, context), ()
+        attributes = await self._attributes(context)
         answer = self._all(scope, held, context, attributes)
         etag = _etag(held, context, answer)
         if etag in headers.get(b"if-none-match", b"").split(b", "):
             return 304, b"", ((b"etag", etag),)
         return 200, answer, ((b"etag", etag), (b"cache-control", b"private, no-cache"))
+
+    async def _single(self, held: Held, key: str, context: Context) -> bytes:
+        entry = held.program.table.get(key)
+        # Who asks is looked up only where it makes a difference.
+        known = context.attributes if entry is None or entry.decide is None else await self._attributes(context)
+        return self._one(held, key, context.user, known)
+
+    async def _attributes(self, context: Context) -> Mapping[str, Any]:
+        """What the client says, and what the record says beside."""
+        if context.user is None or not self._subjects.wanted:
+            return context.attributes
+        record = self._subjects.held(context.user)
+        if record is None:
+            record = await self._subjects.look_up(context.user)
+        return {**record, **context.attributes} if record else context.attributes
 
     def _one(self, held: Held, key: str, user: str | None, attributes: Mapping[str, Any]) -> bytes:
         program = held.program
@@ -151,7 +176,7 @@ class OfrepApp:
             raise not_found(key)
         outcome = entry if entry.decide is None else entry.decide(user, attributes or NO_ATTRIBUTES)
         outcome.count += 1
-        return encoded(key, outcome, held.document["environment"])
+        return outcome.cache or encoded(key, outcome, held.document["environment"])
 
     def _all(self, scope: Scope, held: Held, context: Context, attributes: Mapping[str, Any]) -> bytes:
         keys = [key for key, kind in held.program.kinds.items() if kind != "secret"]
@@ -270,5 +295,5 @@ async def _body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
 
 async def _send(send: Send, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> None:
     length = ((b"content-length", str(len(body)).encode()),) if status not in (204, 304) else ()
-    await send({"type": "http.response.start", "status": status, "headers": [_JSON, *length, *headers]})
+    await send({"type": "http.response.start", "status": status, "headers": [_JSON, _NO_SNIFFING, *length, *headers]})
     await send({"type": "http.response.body", "body": body})
