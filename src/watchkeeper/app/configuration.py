@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from watchkeeper.app.audit.settings import AuditSettings
 from watchkeeper.app.backup.settings import BackupSettings
 from watchkeeper.kernel.mail import MailSettings
 from watchkeeper.kernel.outbound import OutboundSettings
-from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource
+from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource, live
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
@@ -43,6 +43,8 @@ class Configuration:
     backup: BackupSettings
     mail: MailSettings
     outbound: OutboundSettings
+    # By variable: where each setting that is set was set.
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def groups(self) -> tuple[SettingsGroup, ...]:
         return (
@@ -58,6 +60,12 @@ class Configuration:
         )
 
 
+def with_live_settings(configuration: Configuration) -> Configuration:
+    """The same, in which the live settings may change while the server runs."""
+    groups = ("identity", "telemetry", "config", "audit", "backup")
+    return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
+
+
 def load_configuration(environ: Mapping[str, str], file: Path | None = None, **options: Any) -> Configuration:
     """Read environment, file and command-line `options` (which win). Raises SettingsInvalid with a line per mistake."""
     source = SettingsSource(environ, file)
@@ -71,6 +79,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),
         outbound=source.load(OutboundSettings),
+        origins=source.origins,
     )
     source.refuse_unknown()
     return configuration

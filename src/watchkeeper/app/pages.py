@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from watchkeeper.app.configuration import Configuration
-from watchkeeper.kernel.settings import SettingsGroup
+from watchkeeper.kernel.settings import SettingsGroup, as_it_is
 from watchkeeper.kernel.web.access import Actor, Permission, Scope, requires
 from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.parts import part
@@ -19,7 +19,7 @@ VIEW_SETTINGS = Permission("app.view_settings", Scope.ADMIN)
 router = page_router()
 NAV = (NavItem("Settings", "/settings", "settings", order=900, permission=VIEW_SETTINGS),)
 # May hold a password, or says where one is.
-_HIDDEN = ("database_url", "oidc_client_secret_file")
+HIDDEN = ("database_url", "oidc_client_secret_file")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ async def settings(
 ) -> Response:
     """What this server runs with."""
     groups = [
-        (group.section or "server", (type(group).__doc__ or ""), shown(group)) for group in configuration.groups()
+        (group.section or "server", (type(group).__doc__ or ""), shown(group))
+        for group in map(as_it_is, configuration.groups())
     ]
     return render(request, "app/settings.html", groups=groups, process=os.getpid())
 
@@ -51,7 +52,7 @@ def shown(group: SettingsGroup) -> list[Shown]:
     found = []
     for name, field in type(group).model_fields.items():
         value, default = getattr(group, name), field.get_default()
-        hidden = name in _HIDDEN and value is not None
+        hidden = name in HIDDEN and value is not None
         text = "(set)" if hidden else setting_text(value)
         found.append(
             Shown(group.variable(name), text, setting_text(default), field.description or "", value == default)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -36,11 +36,37 @@ class SettingsGroup(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     section: ClassVar[str] = ""
+    # Fields that whoever needs them asks for each time, so that they may change while the server runs.
+    live: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def variable(cls, field: str) -> str:
         """The environment variable that sets `field`."""
         return PREFIX + "_".join(part for part in (cls.section, field) if part).upper()
+
+
+class LiveSettings:
+    """Stands for a group whose live fields change while the server runs: each look is at the group as it is now."""
+
+    def __init__(self, started_with: SettingsGroup) -> None:
+        self.started_with = self.current = started_with
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.current, name)
+
+    def use(self, values: Mapping[str, Any]) -> None:
+        """Have these fields in the place of those of the start. Raises ValueError, and stays, when one is wrong."""
+        self.current = type(self.started_with).model_validate({**dict(self.started_with), **values})
+
+
+def live(group: GroupT) -> GroupT:
+    """The group, or what stands for it where something of it is live."""
+    return cast(GroupT, LiveSettings(group)) if type(group).live else group
+
+
+def as_it_is(group: GroupT) -> GroupT:
+    """The group itself with its values of now."""
+    return cast(GroupT, group.current) if isinstance(group, LiveSettings) else group
 
 
 class ServerSettings(SettingsGroup):
@@ -78,6 +104,8 @@ class SettingsSource:
         self._tables = _read_tables(self._file)
         self._known: set[str] = {FILE_VARIABLE}
         self._sections: dict[str, set[str]] = {}
+        # By variable: where each setting that is set was set.
+        self.origins: dict[str, str] = {}
 
     def load(self, group: type[GroupT], **overrides: Any) -> GroupT:
         """One group; `overrides` (command-line options) win where they are not None. Raises SettingsInvalid."""
@@ -95,6 +123,7 @@ class SettingsSource:
             elif field in table:
                 name = f"{group.section}.{field}" if group.section else field
                 values[field], origin[field] = table[field], f"{self._file}: {name}"
+        self.origins |= {group.variable(field): where for field, where in origin.items()}
         try:
             return group.model_validate(values)
         except ValidationError as error:

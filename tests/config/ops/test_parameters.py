@@ -14,6 +14,7 @@ from watchkeeper.kernel.ops import OpsInvalid, Plan, apply_plan, export_files, m
 from watchkeeper.kernel.ops.drift import edits_of
 from watchkeeper.modules.config import store
 from watchkeeper.modules.config.ops import OPS_KINDS, ParameterKind
+from watchkeeper.modules.config.own import Own, OwnParameter
 from watchkeeper_client.rules import Definition
 
 MATCHES = """\
@@ -281,7 +282,8 @@ def test_what_people_defined_is_taken_over_and_only_then_the_files(files: Files,
 
 def test_settings_of_watchkeeper_are_not_for_files(files: Files, stage: Stage) -> None:
     definition = Definition.of({"key": "watchkeeper.raw_days", "type": "integer", "default": 3})
-    stage.config(lambda config: config.define(definition, managed_by="watchkeeper", by="system", source="server"))
+    own = Own([OwnParameter(definition, True, "RAW_DAYS", 3, "")], "production", lambda _values: None)
+    stage.config(lambda config: own.register(config.session, config.clock))
     (found,) = files.complaints(parameters="parameters:\n- {key: watchkeeper.raw_days, type: integer, default: 5}\n")
     assert found.endswith("expected another key: watchkeeper.raw_days is a setting of Watchkeeper itself")
     assert files.export() == {}

@@ -15,6 +15,9 @@ class AuditSettings(SettingsGroup):
     """Where checkpoints of the journal go, and how long addresses are kept beside it."""
 
     section: ClassVar[str] = "audit"
+    live: ClassVar[frozenset[str]] = frozenset(
+        {"checkpoint_seconds", "checkpoint_rows", "email_minutes", "address_days"}
+    )
 
     checkpoint_directory: Path | None = Field(
         None,

@@ -15,6 +15,7 @@ class BackupSettings(SettingsGroup):
     """Where backups go, when they are made, what they are locked with and how long they are kept."""
 
     section: ClassVar[str] = "backup"
+    live: ClassVar[frozenset[str]] = frozenset({"at", "keep_days", "drill_days"})
 
     target: str | None = Field(
         None,

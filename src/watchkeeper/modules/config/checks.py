@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.errors import Complaint
-from watchkeeper.modules.config import store
+from watchkeeper.modules.config import own, store
 from watchkeeper.modules.config.errors import ChangedMeanwhile, ChangeInvalid, NothingChanges
 from watchkeeper.modules.config.model import (
     VALUE,
@@ -72,8 +72,8 @@ class Check:
         parameter = self.parameters.get(operation.key)
         if parameter is None:
             raise ValueInvalid([("key", f"a key of the registry, found {operation.key[:150]!r}")])
-        if parameter.managed_by == "watchkeeper" and operation.slot != VALUE:
-            raise ValueInvalid([("slot", "value: a setting of Watchkeeper is the same for everybody")])
+        if (refused := own.refusal(parameter, self._environment.name, operation.slot)) is not None:
+            raise ValueInvalid([refused])
         try:
             split_slot(operation.slot)
         except ValueError as wrong:

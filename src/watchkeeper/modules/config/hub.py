@@ -63,6 +63,7 @@ class Hub:
         self._stopping = threading.Event()
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._waiting_lock = threading.Lock()
+        self._followers: list[Callable[[Session], None]] = []
         self._drained: dict[str, dict[tuple[str, str], int]] = {}
 
     async def catch_up(self) -> None:
@@ -128,6 +129,8 @@ class Hub:
                 found = self._versions(session)
                 moved = [name for name, version in found.items() if self._seen.get(name) != version]
                 documents = {name: snapshot.build(session, name) for name in moved}
+                for follower in self._followers if moved else ():
+                    follower(session)
             for name, document in documents.items():
                 self._take(name, document)
                 self._seen[name] = found[name]
@@ -136,6 +139,10 @@ class Hub:
         if documents:
             self._tell()
         return bool(documents)
+
+    def follow(self, act: Callable[[Session], None]) -> None:
+        """Call `act` with a reading session whenever something moved."""
+        self._followers.append(act)
 
     def act_on_time(self) -> None:
         """Let scheduled changes act at their time, whether or not anybody has made them in the database yet."""

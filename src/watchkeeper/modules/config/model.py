@@ -14,6 +14,7 @@ from watchkeeper_client.rules import Definition, text_of
 
 ManagedBy = Literal["people", "ops", "code", "watchkeeper"]
 VALUE = "value"
+OWN = "watchkeeper."  # the keys of Watchkeeper's own settings begin so, and nobody else's
 LARGEST_PRIORITY = 1_000_000
 
 
@@ -210,11 +211,17 @@ def circle(edges: Mapping[str, Iterable[str]]) -> list[str] | None:
     return next((found for key in edges if (found := walk(key, []))), None)
 
 
+def is_own(key: str) -> bool:
+    """Whether a key is of a setting of Watchkeeper itself."""
+    return key.startswith(OWN)
+
+
 def differences(
     source: Mapping[str, Sequence[Setting]], target: Mapping[str, Sequence[Setting]]
 ) -> Iterator[Difference]:
-    """Slots for everybody and for segments that differ; a user's override belongs to one environment."""
-    for key in sorted({*source, *target}):
+    """Slots for everybody and for segments that differ; a user's override belongs to one environment, and so do our own
+    settings."""
+    for key in sorted(key for key in {*source, *target} if not is_own(key)):
         here = {one.slot: one.wire() for one in source.get(key, ()) if not one.slot.startswith("user:")}
         there = {one.slot: one.wire() for one in target.get(key, ()) if not one.slot.startswith("user:")}
         for slot in sorted({*here, *there}):

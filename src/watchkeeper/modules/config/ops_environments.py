@@ -14,7 +14,7 @@ from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.ops import Change, Complaints, Drifted, Located, PlanOutdated
 from watchkeeper.modules.config import store
 from watchkeeper.modules.config.errors import EnvironmentExists
-from watchkeeper.modules.config.model import Environment
+from watchkeeper.modules.config.model import Environment, is_own
 from watchkeeper.modules.config.ops_wire import EnvironmentFile
 from watchkeeper.modules.config.service import NAME_EXPECTED, Config, is_environment_name
 
@@ -58,7 +58,7 @@ class EnvironmentKind:
 
     def export(self, session: Session) -> list[tuple[str, dict[str, Any]]]:
         """All, in the file of the parameters; one that every installation begins with only when it is used."""
-        used = {environment for environment, _ in store.plain_values(session)}
+        used = {environment for environment, one in store.plain_values(session) if not is_own(one.key)}
         return [
             (self.file, {"name": one.name, "needs_approval": one.needs_approval})
             for one in store.all_environments(session)

@@ -16,6 +16,7 @@ from watchkeeper.modules.config.model import (
     Parameter,
     Setting,
     circle,
+    is_own,
     prerequisites_of,
     shown,
 )
@@ -182,7 +183,7 @@ def fits(definition: Definition, value: Any) -> bool:
 
 def problems_of(definition: Definition, before: Parameter | None = None) -> Iterator[tuple[tuple[Any, ...], str]]:
     """(path in the file, what was expected) of everything wrong with a definition."""
-    if before is not None and before.managed_by == "watchkeeper":
+    if is_own(definition.key):
         yield ("key",), f"another key: {definition.key} is a setting of Watchkeeper itself"
         return
     for complaint in check_definition(definition):

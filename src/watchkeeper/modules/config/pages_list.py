@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.kernel.web.csv_table import csv_text
 from watchkeeper.modules.config import store, store_pages, store_reports
-from watchkeeper.modules.config.model import Parameter, Setting, shown
+from watchkeeper.modules.config.model import Parameter, Setting, is_own, shown
 from watchkeeper.modules.config.stale import stale
 from watchkeeper.modules.config.store_pages import LastChange
 from watchkeeper.modules.config.store_reports import Variable
@@ -193,7 +193,10 @@ def _rows(session: Session, environment: str, wanted: Wanted, now: datetime) -> 
             why[found.key] = (*why.get(found.key, ()), found.why)
     last = store_pages.last_changes(session, environment) if wanted.sort == "changed" else {}
     rows = []
+    ours = wanted.group.partition("/")[0] == "watchkeeper"
     for one in store.all_parameters(session):
+        if is_own(one.key) and not ours:
+            continue
         value, layer, note = now_in(one.definition, values.get(one.key), variables.get(one.key, ()))
         count = counts.get(one.key, {})
         users, segments = count.get("user", 0), count.get("segment", 0)

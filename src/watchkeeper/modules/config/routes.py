@@ -10,19 +10,20 @@ from starlette.responses import JSONResponse, Response
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Complaint, Invalid
+from watchkeeper.kernel.errors import Complaint, Forbidden, Invalid
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.etag import etag_of, require_match, with_etag
 from watchkeeper.kernel.web.idempotency import Answer, Once, once
 from watchkeeper.kernel.web.paging import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
-from watchkeeper.kernel.web.parts import clock_part, database_part, part
+from watchkeeper.kernel.web.parts import clock_part, database_part, part, parts_of
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.config import store
 from watchkeeper.modules.config.errors import ParameterNotFound
 from watchkeeper.modules.config.hub import Hub
-from watchkeeper.modules.config.model import Parameter, Setting, winning_order
-from watchkeeper.modules.config.permissions import CHANGE_CONFIG, MANAGE_ENVIRONMENTS, VIEW_CONFIG
+from watchkeeper.modules.config.model import Parameter, Setting, is_own, winning_order
+from watchkeeper.modules.config.own import Own
+from watchkeeper.modules.config.permissions import CHANGE_CONFIG, CHANGE_OWN, MANAGE_ENVIRONMENTS, VIEW_CONFIG
 from watchkeeper.modules.config.service import Config, version_of
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.config.stale import stale
@@ -36,7 +37,7 @@ from watchkeeper.modules.config.wire import (
     ParameterView,
     StaleView,
 )
-from watchkeeper_client.rules import explain
+from watchkeeper_client.rules import Layer, explain
 
 router = api_router("config")
 
@@ -100,7 +101,10 @@ async def list_parameters(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     environment: InEnvironment = "",
-    group: Annotated[str, Query(max_length=200, description="Only of this group and those below it.")] = "",
+    group: Annotated[
+        str,
+        Query(max_length=200, description="Only of this group and those below it; `watchkeeper`: our own settings."),
+    ] = "",
     search: Annotated[str, Query(max_length=200, description="Text in the key or the description.")] = "",
 ) -> Page[ParameterView]:
     """The registry by key, with what is set in one environment."""
@@ -208,6 +212,7 @@ async def remove_parameter(
 @router.get("/config/parameters/{key}/explain")
 async def explain_parameter(
     who: Viewer,
+    request: Request,
     key: KeyInPath,
     hub: TheHub,
     clock: Now,
@@ -220,6 +225,10 @@ async def explain_parameter(
     held = await hub.fresh(environment or settings.default_environment)
     known = attributes_of(attributes)
     now = clock.now()
+    if is_own(key):
+        if not who.may(CHANGE_OWN):
+            raise Forbidden("How Watchkeeper itself is set up is shown to admins.")
+        return _own_explanation(key, held.document["environment"], parts_of(request)[Own].layers(key))
     answer = held.program.outcome(key, user, known)
     if answer is None:
         raise ParameterNotFound(f"There is no parameter {key!r} in {held.document['environment']}.")
@@ -240,6 +249,15 @@ async def list_stale(who: Viewer, db: Db, clock: Now) -> Page[StaleView]:
     """Flags and parameters that want clearing up, and why."""
     found = await db.ask(lambda session: stale(session, now=clock.now()))
     return Page[StaleView](items=[StaleView(key=one.key, why=one.why, detail=one.detail) for one in found], next=None)
+
+
+def _own_explanation(key: str, environment: str, layers: list[Layer]) -> Explanation:
+    won = next(one for one in layers if one.won)
+    reason = "DEFAULT" if won.layer == "code" else "STATIC"
+    views = [LayerView.of(one) for one in layers]
+    return Explanation(
+        key=key, environment=environment, value=won.value, variant="", reason=reason, layer=won.layer, layers=views
+    )
 
 
 def in_order(settings: Any) -> list[Setting]:
@@ -277,6 +295,9 @@ def _shown(session: Session, clock: Clock, key: str, environment: str) -> Respon
 def _fits(one: Parameter, group: str, search: str) -> bool:
     words = search.lower()
     said = one.definition
-    return (not group or said.group == group or said.group.startswith(f"{group}/")) and (
-        not words or words in said.key.lower() or words in said.description.lower()
+    # The product's are asked for far more often: Watchkeeper's own are listed by their group.
+    return (
+        (not is_own(one.key) or group.partition("/")[0] == "watchkeeper")
+        and (not group or said.group == group or said.group.startswith(f"{group}/"))
+        and (not words or words in said.key.lower() or words in said.description.lower())
     )

@@ -15,7 +15,7 @@ from watchkeeper.kernel.web.wire import StrictModel, api_router
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.config import ops_import, store
 from watchkeeper.modules.config.documentation import Documented, changed_by, parameters_page
-from watchkeeper.modules.config.model import ChangeSet
+from watchkeeper.modules.config.model import ChangeSet, is_own
 from watchkeeper.modules.config.ops_import import Import, ImportOutdated
 from watchkeeper.modules.config.routes import Changer, Db, Now, TheHub, Viewer
 from watchkeeper.modules.config.wire import ChangeView, Reason
@@ -95,7 +95,7 @@ async def documentation(who: Viewer, db: Db) -> Documentation:
     """The registry as a page, with when and by whom each entry was changed last."""
 
     def read(session: Session) -> str:
-        found = [one for one in store.all_parameters(session) if one.managed_by != "watchkeeper"]
+        found = [one for one in store.all_parameters(session) if not is_own(one.key)]
         names = identity.names(session, {one.updated_by for one in found})
         return parameters_page(
             Documented(

@@ -33,10 +33,12 @@ from watchkeeper.modules.config.events import (
 )
 from watchkeeper.modules.config.model import (
     OPEN_STATES,
+    OWN,
     Environment,
     ManagedBy,
     Parameter,
     Setting,
+    is_own,
     prerequisites_of,
     shown,
 )
@@ -130,6 +132,10 @@ class Config:
             raise ParameterExists(f"{definition.key} is in the registry already; change it instead.")
         definition = _with_salt(definition, before)
         complaints = check_definition(definition)
+        if is_own(definition.key):
+            complaints.append(
+                Complaint("key", f"another beginning than {OWN}, which is for Watchkeeper's own settings")
+            )
         if before is not None and before.definition.type == "flag" != definition.type:
             complaints.append(Complaint("type", "flag: a flag stays one; remove it and add another key"))
         if complaints:
@@ -173,6 +179,8 @@ class Config:
         """
         definition = replace(definition, service=definition.service or service)
         complaints = check_definition(definition)
+        if is_own(definition.key):
+            complaints.append(Complaint("key", f"another beginning than {OWN}"))
         if complaints:
             return "refused", "; ".join(f"{one.where}: expected {one.expected}" for one in complaints)
         store_reports.put_declaration(self.session, service, definition, at=self.clock.now())

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.config import store, store_changes
 from watchkeeper.modules.config.errors import EnvironmentNotFound
-from watchkeeper.modules.config.model import VALUE, ChangeSet, Parameter, Setting, winning_order
+from watchkeeper.modules.config.model import VALUE, ChangeSet, Parameter, Setting, is_own, winning_order
 from watchkeeper.modules.config.values import segments_in
 from watchkeeper.modules.subjects import public as subjects
 from watchkeeper_client.rules import FORMAT, check_condition
@@ -29,11 +29,11 @@ def build(session: Session, environment: str) -> dict[str, Any]:
     if where is None:
         raise EnvironmentNotFound(f"There is no environment {environment[:64]!r}.")
     held = store.held(session, environment)
-    scheduled = store_changes.scheduled(session, environment)
+    scheduled = [one for one in store_changes.scheduled(session, environment) if not all(map(is_own, one.keys))]
     parameters = {
         one.key: _said(one, held.settings.get(one.key, ()))
         for one in store.all_parameters(session)
-        if one.managed_by != "watchkeeper"
+        if not is_own(one.key)
     }
     document: dict[str, Any] = {
         "format": FORMAT,

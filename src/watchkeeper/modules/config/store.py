@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.upsert import insert_for
-from watchkeeper.modules.config.model import VALUE, Environment, Held, ManagedBy, Parameter, Setting
+from watchkeeper.modules.config.model import OWN, VALUE, Environment, Held, ManagedBy, Parameter, Setting
 from watchkeeper.modules.config.tables import environments, parameters, system_config
 from watchkeeper_client.rules import Definition
 
@@ -182,7 +182,9 @@ def copy_settings(session: Session, source: str, target: str, *, by: str, at: da
     """Put the values and segment overrides of one environment into an empty one; answers how many."""
     rows = session.execute(
         select(system_config).where(
-            system_config.c.environment == source, ~system_config.c.slot.startswith("user:", autoescape=True)
+            system_config.c.environment == source,
+            ~system_config.c.slot.startswith("user:", autoescape=True),
+            ~system_config.c.key.startswith(OWN, autoescape=True),
         )
     ).all()
     for row in rows:

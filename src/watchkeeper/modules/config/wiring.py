@@ -29,8 +29,8 @@ from watchkeeper.modules.config.known_subjects import KnownSubjects
 from watchkeeper.modules.config.listeners import listeners
 from watchkeeper.modules.config.ofrep import OfrepApp, OfrepSettings
 from watchkeeper.modules.config.ops import OPS_KINDS
-from watchkeeper.modules.config.rates import Rates
 from watchkeeper.modules.config.own import Own
+from watchkeeper.modules.config.rates import Rates
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.settings import ConfigSettings
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session as DatabaseSession
@@ -28,12 +28,12 @@ from watchkeeper.modules.identity.model import (
     Person,
     Role,
     Session,
-    SessionPolicy,
     SignInMethod,
     Token,
     digest,
     is_loopback,
 )
+from watchkeeper.modules.identity.settings import IdentitySettings
 
 CACHE_SECONDS = 5.0  # a revoked token works no longer than this on any replica
 _CACHE_ENTRIES = 4096
@@ -49,20 +49,16 @@ class IdentityAuthenticator:
         self,
         db: Database,
         clock: Clock,
-        policy: SessionPolicy,
+        settings: IdentitySettings,
         cookie: SessionCookie,
         control: ControlToken | None,
-        *,
-        require_factor: bool = False,
-        proof: timedelta = timedelta(minutes=10),
     ) -> None:
         self._db = db
         self._clock = clock
-        self._policy = policy
+        # Asked each time: sessions may be made shorter, and factors required, while the server runs.
+        self._settings = settings
         self._cookie = cookie
         self._control = control
-        self._require_factor = require_factor
-        self._proof = proof
         self._tokens = TokenCache()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -77,7 +73,9 @@ class IdentityAuthenticator:
 
     def require_proof(self, actor: Actor) -> None:
         """Raises ProveAgain. Programs show their token with each request, so nothing more is asked of them."""
-        if actor.kind == "person" and (actor.proved_at is None or self._clock.now() >= actor.proved_at + self._proof):
+        if actor.kind == "person" and (
+            actor.proved_at is None or self._clock.now() >= actor.proved_at + self._settings.proof
+        ):
             raise ProveAgain
 
     def forget_token(self, token_id: str) -> None:
@@ -136,12 +134,12 @@ class IdentityAuthenticator:
             return None
         found = await self._db.ask(lambda db: _session_and_teams(db, digest(secret)))
         now = self._clock.now()
-        if found is None or not self._policy.is_live(found[0], now):
+        if found is None or not self._settings.sessions.is_live(found[0], now):
             return None
         session, person, teams = found
         if person.disabled_at is not None:
             return None
-        if self._require_factor and session.method not in _STRONG and not _is_own_account(request):
+        if self._settings.require_second_factor and session.method not in _STRONG and not _is_own_account(request):
             await self._demand_factor(person)
         if now >= session.seen_at + SEEN_EVERY:
             self._later(lambda db: store.touch_session(db, session.id, now))

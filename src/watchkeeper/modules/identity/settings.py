@@ -17,6 +17,19 @@ class IdentitySettings(SettingsGroup):
     """How long sessions and links live, and how many wrong passwords are answered."""
 
     section: ClassVar[str] = "identity"
+    live: ClassVar[frozenset[str]] = frozenset(
+        {
+            "session_idle_hours",
+            "setup_link_hours",
+            "login_link_minutes",
+            "failures_per_account",
+            "failures_per_address",
+            "code_failures",
+            "failure_window_minutes",
+            "proof_minutes",
+            "require_second_factor",
+        }
+    )
 
     session_idle_hours: int = Field(12, ge=1, le=720, description="A session ends after this many hours without use.")
     session_absolute_days: int = Field(

@@ -70,15 +70,7 @@ def identity_parts(
     """The parts that identity's routes, and the kernel's `requires`, are handed."""
     hasher = passwords or Passwords()
     cookie = SessionCookie.for_base_url(server.base_url, settings.sessions.absolute)
-    authenticator = IdentityAuthenticator(
-        db,
-        clock,
-        settings.sessions,
-        cookie,
-        control,
-        require_factor=settings.require_second_factor,
-        proof=settings.proof,
-    )
+    authenticator = IdentityAuthenticator(db, clock, settings, cookie, control)
     return {
         Authenticator: authenticator,
         IdentityAuthenticator: authenticator,

@@ -50,7 +50,7 @@ class Decoder:
     """Decodes within the limits of the settings. `known_services` starts with those that were seen before."""
 
     def __init__(
-        self, *, raw_days: int, max_pending_bytes: int, max_services: int, known_services: Iterable[str]
+        self, *, raw_days: Callable[[], int], max_pending_bytes: int, max_services: int, known_services: Iterable[str]
     ) -> None:
         self._raw_days = raw_days
         self._most_pending = max_pending_bytes
@@ -82,7 +82,7 @@ class Decoder:
 
     def decode(self, signal: Signal, message: Any, received_at: int) -> Decoded:
         """The rows of a parsed request; records of services past the limit are rejected."""
-        decoded = _DECODERS[signal](message, Window.at(received_at, self._raw_days))
+        decoded = _DECODERS[signal](message, Window.at(received_at, self._raw_days()))
         self._refuse_new_services(decoded)
         return decoded
 

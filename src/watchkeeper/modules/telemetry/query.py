@@ -25,13 +25,26 @@ _THREADS = 4
 class Telemetry:
     """The way to the data: finds the parts that may hold an answer and runs SQL over just those."""
 
-    def __init__(self, db: Database, clock: Clock, engine: Engine, folder: PartFolder, *, raw_days: int = 7) -> None:
-        self.raw_days = raw_days
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        engine: Engine,
+        folder: PartFolder,
+        *,
+        raw_days: Callable[[], int] = lambda: 7,
+    ) -> None:
+        self._raw_days = raw_days
         self._db = db
         self._clock = clock
         self._engine = engine
         self._folder = folder
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="telemetry-query")
+
+    @property
+    def raw_days(self) -> int:
+        """Days that raw data is kept now."""
+        return self._raw_days()
 
     async def run(self, question: Callable[[Telemetry], T]) -> T:
         """Ask off the event loop; at most four questions run at once, and the others wait."""

@@ -16,6 +16,7 @@ class TelemetrySettings(SettingsGroup):
     """Intake, storage, retention and queries of telemetry."""
 
     section: ClassVar[str] = "telemetry"
+    live: ClassVar[frozenset[str]] = frozenset({"raw_days", "minute_days", "hour_days"})
 
     directory: Path | None = Field(
         None,

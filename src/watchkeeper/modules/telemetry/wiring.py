@@ -84,7 +84,7 @@ class TelemetryStore:
         )
         log = IntakeLog(home / "intake", min_free_bytes=settings.min_free_bytes)
         decoder = Decoder(
-            raw_days=settings.raw_days,
+            raw_days=lambda: settings.raw_days,
             max_pending_bytes=settings.max_pending_bytes,
             max_services=settings.max_services,
             known_services=known_services,
@@ -107,7 +107,7 @@ class TelemetryStore:
 
     def telemetry(self, db: Database) -> Telemetry:
         """The way to ask."""
-        return Telemetry(db, self.maintenance.clock, self.engine, self.folder, raw_days=self.settings.raw_days)
+        return Telemetry(db, self.maintenance.clock, self.engine, self.folder, raw_days=lambda: self.settings.raw_days)
 
     def start(self) -> None:
         self.flusher.start()
