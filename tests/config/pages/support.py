@@ -78,7 +78,7 @@ class Pages:
         return str(made.headers["location"])
 
 
-def pages(stage: Stage, who: str = "alice") -> Pages:
+def pages(stage: Stage, who: str = "alice", **more: Any) -> Pages:
     """Somebody in front of the pages of a stage."""
     parts: dict[Any, Any] = {
         Authenticator: Cast(),
@@ -86,6 +86,7 @@ def pages(stage: Stage, who: str = "alice") -> Pages:
         SystemClock: stage.clock,
         Hub: stage.hub,
         ConfigSettings: SETTINGS,
+        **more.get("parts", {}),
     }
     options = {"templates": wiring.TEMPLATES, "static": wiring.STATIC, "nav": wiring.NAV}
     app = small_app(*wiring.ROUTERS, parts=parts, **options)

@@ -1,6 +1,7 @@
 """Pages of runtime configuration: the list with its CSV, the environments, and what wants clearing up."""
 
 # Annotations are kept as objects for FastAPI.
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -12,6 +13,7 @@ from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.config import store
 from watchkeeper.modules.config.pages_list import LAYERS, SHOW, SORT, Listing, Wanted, as_csv, listing
+from watchkeeper.modules.config.pages_own import as_they_are
 from watchkeeper.modules.config.pages_shared import InAddress, Place, place
 from watchkeeper.modules.config.permissions import CHANGE_CONFIG, VIEW_CONFIG
 from watchkeeper.modules.config.routes import Db, Now, Settings, Viewer
@@ -53,6 +55,7 @@ async def parameters(
         return here, found, identity.names(session, {row.last.by for row in found.rows if row.last})
 
     here, found, names = await db.ask(read)
+    found = replace(found, rows=tuple(as_they_are(request, who, found.rows)))
     return render(
         request,
         "config/parameters.html",

@@ -2,7 +2,7 @@
 
 # Annotations are kept as objects for FastAPI.
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -19,6 +19,7 @@ from watchkeeper.modules.config.pages_about import About, about
 from watchkeeper.modules.config.pages_flag import PERCENT, RuleTyped, StateForm, places_of, served, spoken
 from watchkeeper.modules.config.pages_layers import MOST_USERS, TITLES, editable
 from watchkeeper.modules.config.pages_list import LAYERS
+from watchkeeper.modules.config.pages_own import may_change_own, own_layers
 from watchkeeper.modules.config.pages_shared import STATE_WORDS, InAddress, pretty
 from watchkeeper.modules.config.permissions import CHANGE_CONFIG
 from watchkeeper.modules.config.routes import Db, KeyInPath, Now, Settings, TheHub, Viewer, attributes_of
@@ -66,7 +67,7 @@ async def parameter(
         lambda session: about(session, clock, key, environment or settings.default_environment, cursor)
     )
     explained = None
-    if user or attributes:
+    if (user or attributes) and found.parameter.managed_by != "watchkeeper":
         explained = await _explained(clock, hub, found, user.strip(), attributes)
     return parameter_page(request, who, found, explained=explained, asked=(user, attributes))
 
@@ -82,7 +83,9 @@ def parameter_page(
 ) -> Response:
     """The page, with what somebody typed if it has to be typed again."""
     definition, typed = found.definition, typed or Typed()
-    may_change = who.may(CHANGE_CONFIG) and found.parameter.managed_by != "watchkeeper"
+    own = found.parameter.managed_by == "watchkeeper"
+    may_change = may_change_own(who, found.parameter, found.place.name) if own else who.may(CHANGE_CONFIG)
+    found = replace(found, layers=own_layers(request, who, definition, found.layers)) if own else found
     is_flag = definition.type == "flag"
     state = found.value.value if is_flag and found.value is not None else {}
     form = typed.state or StateForm.of(definition, state, found.value.version if found.value else 0)
@@ -101,7 +104,8 @@ def parameter_page(
         override=typed.values.get("override") or _override(found, request),
         errors=places_of(refusal.complaints) if refusal else {},
         value=typed.values.get("value", editable(definition, found.value)),
-        parts=_parts(is_flag, may_change and who.acts_for(found.team)),
+        own=own,
+        parts=_parts(is_flag, own, may_change and who.acts_for(found.team)),
         titles=TITLES,
         layer_words=LAYERS,
         most_users=MOST_USERS,
@@ -123,13 +127,14 @@ def parameter_page(
     )
 
 
-def _parts(is_flag: bool, may_change: bool) -> list[tuple[str, str, bool]]:
+def _parts(is_flag: bool, own: bool, may_change: bool) -> list[tuple[str, str, bool]]:
     """Where to jump to on a long page."""
     found = [("Now", "#now")]
     found += [("Rules and rollout", "#edit")] if is_flag and may_change else []
     found += [("Layers", "#layers")]
-    found += [("Overrides", "#override")] if may_change else []
-    found += [("Who gets what", "#explain"), ("How often", "#counts"), ("History", "#history")]
+    found += [("Overrides", "#override")] if may_change and not own else []
+    found += [("Who gets what", "#explain"), ("How often", "#counts")] if not own else []
+    found += [("History", "#history")]
     return [(label, href, False) for label, href in found]
 
 
