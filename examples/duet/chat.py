@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -22,11 +23,11 @@ from starlette.routing import Route
 from examples.duet.releases import Release, load
 from examples.duet.service import Peer, Place, body_of, healthy, member_of, refused
 from examples.duet.storage import Store
+from examples.duet.values import Values
 
-_LONGEST = 2000
 _KEPT = 50_000
-_PAGE = 30
 _DELIVER_EVERY = 0.25
+_RUDE = re.compile(r"\b(darn|blast|heck)\b", re.IGNORECASE)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (number INTEGER PRIMARY KEY AUTOINCREMENT, match_id TEXT NOT NULL,
   sender TEXT NOT NULL, text TEXT NOT NULL, notes TEXT NOT NULL, sent_at REAL NOT NULL, delivered_at REAL);
@@ -38,7 +39,7 @@ _log = logging.getLogger("duet.chat")
 
 def make_app(place: Place, matching: Peer) -> Starlette:
     """The chat service as an application."""
-    chat = Chat(Store(place.data / "chat.sqlite", _SCHEMA), matching, load(place.release))
+    chat = Chat(Store(place.data / "chat.sqlite", _SCHEMA), matching, load(place.release), place.values)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -48,6 +49,7 @@ def make_app(place: Place, matching: Peer) -> Starlette:
         with suppress(asyncio.CancelledError):
             await delivering
         await matching.close()
+        place.values.close()
         chat.store.close()
 
     routes = [
@@ -61,8 +63,9 @@ def make_app(place: Place, matching: Peer) -> Starlette:
 class Chat:
     """The verbs of chat."""
 
-    def __init__(self, store: Store, matching: Peer, release: Release) -> None:
+    def __init__(self, store: Store, matching: Peer, release: Release, values: Values) -> None:
         self.store = store
+        self._values = values
         self._matching = matching
         self._release = release
         self._sent = asyncio.Event()
@@ -79,8 +82,12 @@ class Chat:
         me = member_of(request)
         match = await self._match_of(request, me)
         text = (await body_of(request, text=str))["text"]
-        if not 0 < len(text) <= _LONGEST:
-            raise HTTPException(422, f"text: expected 1 to {_LONGEST} characters")
+        longest = self._values("MESSAGE_MAX_LENGTH", me)
+        if not 0 < len(text) <= longest:
+            raise HTTPException(422, f"text: expected 1 to {longest} characters")
+        await self._require_turn(match, me)
+        if self._values("PROFANITY_CHECK_ENABLED", me):
+            text = _RUDE.sub(lambda found: "*" * len(found.group()), text)
         notes = json.dumps(self._release.annotate(text), ensure_ascii=False)
         row = (match, me, text, notes, time.time())
         number = await self.store.write(lambda cursor: _insert(cursor, row))
@@ -90,10 +97,15 @@ class Chat:
 
     async def history(self, request: Request) -> JSONResponse:
         """GET /v1/matches/{match_id}/messages"""
-        match = await self._match_of(request, member_of(request))
-        rows = await self.store.read(lambda cursor: _latest(cursor, match))
+        me = member_of(request)
+        match = await self._match_of(request, me)
+        page = self._values("MESSAGE_HISTORY_PAGE_SIZE", me)
+        rows = await self.store.read(lambda cursor: _latest(cursor, match, page))
         names = ("number", "sender", "text", "sent_at", "delivered_at")
-        return JSONResponse({"items": [dict(zip(names, row, strict=True)) for row in rows]})
+        said: dict[str, Any] = {"items": [dict(zip(names, row, strict=True)) for row in rows]}
+        if not rows and self._values("ENABLE_AI_COACH_OPENING_LINES", me):
+            said["suggestion"] = "Ask about the last thing that made them laugh."
+        return JSONResponse(said)
 
     async def keep_delivering(self) -> None:
         """Deliver what waits, for ever."""
@@ -109,6 +121,15 @@ class Chat:
                 self._sent.set()
             await asyncio.sleep(_DELIVER_EVERY)
             await self._sent.wait()
+
+    async def _require_turn(self, match: str, me: str) -> None:
+        """Not too many in a minute, and where the policy says so, none before the other has answered."""
+        most = self._values("RATE_LIMIT_MESSAGES_PER_MINUTE", me)
+        sent, last = await self.store.read(lambda cursor: _turn(cursor, match, me, time.time() - 60))
+        if sent >= most:
+            raise HTTPException(429, f"at most {most} messages a minute")
+        if last == me and self._values("CHAT_FIRST_MESSAGE_POLICY", me) == "one_until_answered":
+            raise HTTPException(409, "wait for an answer first")
 
     async def _match_of(self, request: Request, me: str) -> str:
         match = str(request.path_params["match_id"])
@@ -126,11 +147,20 @@ def _insert(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> int:
     return number
 
 
-def _latest(cursor: sqlite3.Cursor, match: str) -> list[Any]:
+def _turn(cursor: sqlite3.Cursor, match: str, me: str, since: float) -> tuple[int, str | None]:
+    """How many messages of the match are this member's since then, and who wrote last."""
+    recent = "SELECT count(*) FROM messages WHERE match_id = ? AND sender = ? AND sent_at > ?"
+    sent = int(cursor.execute(recent, (match, me, since)).fetchone()[0])
+    cursor.execute("SELECT sender FROM messages WHERE match_id = ? ORDER BY number DESC LIMIT 1", (match,))
+    last = cursor.fetchone()
+    return sent, last[0] if last else None
+
+
+def _latest(cursor: sqlite3.Cursor, match: str, page: int) -> list[Any]:
     columns = "number, sender, text, sent_at, delivered_at"
     cursor.execute(
         f"SELECT {columns} FROM messages WHERE match_id = ? ORDER BY number DESC LIMIT ?",
-        (match, _PAGE),
+        (match, page),
     )
     return cursor.fetchall()
 

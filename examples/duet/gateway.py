@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -10,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,8 +23,9 @@ from starlette.routing import Route
 from examples.duet.people import population
 from examples.duet.service import Peer, Place, body_of, healthy, refused
 from examples.duet.storage import Store
+from examples.duet.values import Values
+from watchkeeper_client import Client
 
-_SESSION_SECONDS = 3600
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS members (user_id TEXT PRIMARY KEY, name TEXT, region TEXT, age INTEGER, bio TEXT, code TEXT);
 CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, user_id TEXT NOT NULL, until REAL NOT NULL);
@@ -33,12 +36,15 @@ _log = logging.getLogger("duet.gateway")
 
 def make_app(place: Place, matching: Peer, chat: Peer) -> Starlette:
     """The gateway as an application."""
-    gateway = Gateway(Store(place.data / "gateway.sqlite", _SCHEMA), matching, chat)
+    gateway = Gateway(Store(place.data / "gateway.sqlite", _SCHEMA), matching, chat, place.values)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await gateway.move_in(place.members)
+        telling = asyncio.create_task(tell_of_members(place.values, place.members))
         yield
+        telling.cancel()
+        place.values.close()
         await matching.close()
         await chat.close()
         gateway.store.close()
@@ -58,8 +64,10 @@ def make_app(place: Place, matching: Peer, chat: Peer) -> Starlette:
 class Gateway:
     """The verbs of the gateway."""
 
-    def __init__(self, store: Store, matching: Peer, chat: Peer) -> None:
+    def __init__(self, store: Store, matching: Peer, chat: Peer, values: Values) -> None:
         self.store = store
+        self._values = values
+        self._wrong_codes: dict[str, list[float]] = {}
         self._matching = matching
         self._chat = chat
 
@@ -74,16 +82,19 @@ class Gateway:
         """POST /v1/auth/login"""
         body = await body_of(request, user_id=str, code=str)
         member = body["user_id"]
+        self._require_patience(member)
         known = await self.store.read(lambda cursor: _one(cursor, "SELECT code FROM members WHERE user_id = ?", member))
         if known is None or not hmac.compare_digest(known[0], _hashed(body["code"])):
+            self._wrong_codes.setdefault(member, []).append(time.time())
             _log.warning("wrong code", extra={"user": member, "known": known is not None})
             raise HTTPException(401, "wrong user or code")
         token = secrets.token_urlsafe(24)
         now = time.time()
+        until = now + self._values("SESSION_TTL_SECONDS", member)
 
         def begin(cursor: sqlite3.Cursor) -> None:
             cursor.execute("DELETE FROM sessions WHERE until < ?", (now,))
-            cursor.execute("INSERT INTO sessions VALUES (?, ?, ?)", (token, member, now + _SESSION_SECONDS))
+            cursor.execute("INSERT INTO sessions VALUES (?, ?, ?)", (token, member, until))
 
         await self.store.write(begin)
         _log.info("signed in", extra={"user": member})
@@ -96,7 +107,10 @@ class Gateway:
         found = await self.store.read(lambda cursor: _one(cursor, query, request.path_params["user_id"]))
         if found is None:
             raise HTTPException(404, "nobody by that name")
-        return JSONResponse(dict(zip(("user_id", "name", "region", "age", "bio"), found, strict=True)))
+        shown = dict(zip(("user_id", "name", "region", "age", "bio"), found, strict=True))
+        shown["name"] = shown["name"][: self._values("DISPLAY_NAME_MAX_LENGTH")]
+        shown["bio"] = shown["bio"][: self._values("BIO_MAX_LENGTH")]
+        return JSONResponse(shown)
 
     async def offers(self, request: Request) -> JSONResponse:
         """GET /v1/offers"""
@@ -123,6 +137,15 @@ class Gateway:
         answer = await self._chat.call(request.method, path, user=user, body=body)
         return JSONResponse(answer, 201 if request.method == "POST" else 200)
 
+    def _require_patience(self, member: str) -> None:
+        since = time.time() - self._values("OTP_EXPIRY_SECONDS", member)
+        wrong = [at for at in self._wrong_codes.pop(member, []) if at > since]
+        if wrong:
+            self._wrong_codes[member] = wrong
+        if len(wrong) >= self._values("OTP_MAX_ATTEMPTS", member):
+            _log.warning("too many wrong codes", extra={"user": member})
+            raise HTTPException(429, "too many wrong codes; wait a while")
+
     async def _signed_in(self, request: Request) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         found = None
@@ -132,6 +155,19 @@ class Gateway:
         if found is None or found[1] < time.time():
             raise HTTPException(401, "sign in first")
         return str(found[0])
+
+
+async def tell_of_members(values: Values, count: int) -> None:
+    """Let Watchkeeper know the members by id, region, birth year and plan, so that segments can hold them."""
+    if not isinstance(values.reader, Client):
+        return
+    year = datetime.now(UTC).year
+    told = [
+        {"id": p.user_id, "country": p.region, "birth_year": year - p.age, "attributes": {"plan": p.plan}}
+        for p in population(count)
+    ]
+    # Nobody waits for it, and tomorrow is soon enough should it fail.
+    await asyncio.to_thread(values.reader.sync_subjects, told)
 
 
 def _one(cursor: sqlite3.Cursor, query: str, value: str) -> Any:

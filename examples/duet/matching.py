@@ -17,13 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from examples.duet.people import REGIONS, Person, population
+from examples.duet.people import QUESTIONS, REGIONS, Person, population
 from examples.duet.releases import Release, load
 from examples.duet.service import Place, body_of, healthy, member_of, refused
 from examples.duet.storage import Store
+from examples.duet.values import Values
+from examples.duet.wishes import Wish
 
-OFFERS_AT_ONCE = 5
-_AGAIN_AFTER = 3600.0  # Duet is small: whoever was passed over is offered again an hour later
+_DAY_SECONDS = 120.0  # Duet is small: its cooldowns pass within the hour
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS members (user_id TEXT PRIMARY KEY, region TEXT NOT NULL, age INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS members_region ON members (region);
@@ -42,19 +43,20 @@ ON CONFLICT (user_id, candidate_id) DO UPDATE SET status = 'presented', presente
 """
 _LATEST = """
 SELECT match_id, one, other FROM (SELECT * FROM matches WHERE one = :me UNION SELECT * FROM matches WHERE other = :me)
-ORDER BY at DESC LIMIT 10
+ORDER BY at DESC LIMIT :most
 """
 _log = logging.getLogger("duet.matching")
 
 
 def make_app(place: Place) -> Starlette:
     """The matching service as an application."""
-    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA, threads=6), load(place.release))
+    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA, threads=6), load(place.release), place.values)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await matching.move_in(place.members)
         yield
+        place.values.close()
         matching.store.close()
 
     routes = [
@@ -70,8 +72,10 @@ def make_app(place: Place) -> Starlette:
 class Matching:
     """The verbs of matching."""
 
-    def __init__(self, store: Store, release: Release) -> None:
+    def __init__(self, store: Store, release: Release, values: Values) -> None:
         self.store = store
+        self._values = values
+        self._people: dict[str, Person] = {}
         self._release = release
         meter = metrics.get_meter("duet.matching")
         self._presented = meter.create_counter("duet.offers.presented", "{offer}", "Offers shown to members")
@@ -81,6 +85,7 @@ class Matching:
     async def move_in(self, count: int) -> None:
         """Put the population into the database, unless it is there."""
         people = population(count)
+        self._people = {person.user_id: person for person in people}
         members = [(p.user_id, p.region, p.age) for p in people]
         answers = [(p.user_id, question, choice) for p in people for question, choice in enumerate(p.answers)]
 
@@ -96,17 +101,38 @@ class Matching:
     async def offers(self, request: Request) -> JSONResponse:
         """GET /v1/offers"""
         me, now = member_of(request), time.time()
-        chosen = await self.store.read(
-            lambda cursor: self._release.choose(cursor, me, OFFERS_AT_ONCE, now - _AGAIN_AFTER)
-        )
+        wish = self._wish(me, now)
+        chosen = await self.store.read(lambda cursor: self._release.choose(cursor, me, wish))
         if not chosen:
             _log.warning("nobody is left to offer", extra={"user": me})
-        offers = [{"offer_id": f"{me}-{other}", "user_id": other} for other in chosen]
+        offers: list[dict[str, Any]] = [{"offer_id": f"{me}-{other}", "user_id": other} for other, _ in chosen]
+        if self._value("ENABLE_AI_MATCH_REASONS", me):
+            for offer, (_, shared) in zip(offers, chosen, strict=True):
+                offer["reason"] = f"You answered {shared} of {QUESTIONS} questions alike."
         rows = [{"offer": o["offer_id"], "me": me, "candidate": o["user_id"], "now": now} for o in offers]
         await self.store.write(lambda cursor: cursor.executemany(_PRESENT, rows))
         self._presented.add(len(offers))
         _log.info("offers presented", extra={"user": me, "count": len(offers)})
         return JSONResponse({"items": offers})
+
+    def _value(self, key: str, member: str) -> Any:
+        """A parameter for this member, as one of their region, age and plan."""
+        person = self._people.get(member)
+        if person is None:
+            return self._values(key, member)
+        return self._values(key, member, country=person.region, age=person.age, plan=person.plan)
+
+    def _wish(self, me: str, now: float) -> Wish:
+        person = self._people.get(me)
+        plan = "PREMIUM" if person is not None and person.plan == "premium" else "DEFAULT"
+        return Wish(
+            count=self._value(f"MATCHES_PER_DAY_{plan}", me),
+            again=now - self._value("MATCH_OFFER_COOLDOWN_DAYS", me) * _DAY_SECONDS,
+            everywhere=not self._value("GEO_PRIORITY_LOCAL", me),
+            younger=self._value("AGE_RANGE_DEFAULT_MIN", me),
+            older=self._value("AGE_RANGE_DEFAULT_MAX", me),
+            least_shared=max(0, -(-(self._value("COMPATIBILITY_MIN_SCORE", me) - 50) // 2)),
+        )
 
     async def act(self, request: Request) -> JSONResponse:
         """POST /v1/offers/{offer_id}/actions"""
@@ -128,7 +154,8 @@ class Matching:
     async def matches(self, request: Request) -> JSONResponse:
         """GET /v1/matches"""
         me = member_of(request)
-        rows = await self.store.read(lambda cursor: _all(cursor, _LATEST, {"me": me}))
+        asked = {"me": me, "most": self._value("MAX_ACTIVE_MATCHES_LIVE", me)}
+        rows = await self.store.read(lambda cursor: _all(cursor, _LATEST, asked))
         return JSONResponse(
             {"items": [{"match_id": row[0], "with": row[2] if row[1] == me else row[1]} for row in rows]}
         )

@@ -23,6 +23,7 @@ class Person:
     code: str
     answers: tuple[int, ...]
     interests: tuple[str, ...]
+    plan: str
 
 
 def population(count: int) -> list[Person]:
@@ -47,4 +48,6 @@ def _person(number: int) -> Person:
         code=f"{source.randrange(1_000_000):06d}",
         answers=tuple(source.randrange(4) for _ in range(QUESTIONS)),
         interests=interests,
+        # One in five pays.
+        plan="premium" if number % 5 == 0 else "free",
     )

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -13,11 +14,13 @@ from starlette.applications import Starlette
 
 from examples.duet import chat, gateway, matching
 from examples.duet.service import Peer, Place
+from examples.duet.values import values_of
 from examples.duet.watching import watch_this_process, watched
 
 
 def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str | None, logs: Path) -> None:
     """Answer on `listener` until SIGTERM."""
+    place = replace(place, values=values_of(service, place.data))
     watch_this_process(f"duet-{service}", release=place.release, environment="demo", endpoint=endpoint, logs=logs)
     logging.getLogger("duet").info("started", extra={"release": place.release})
     config = uvicorn.Config(

@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from examples.duet.values import Values
 from examples.duet.watching import watch_calls
+from watchkeeper_client.testing import client_with
 
 USER_HEADER = "x-duet-user"
 MEMBERS = 1000
@@ -29,6 +31,7 @@ class Place:
     data: Path
     peers: dict[str, str] = field(default_factory=dict)
     members: int = MEMBERS
+    values: Values = field(default_factory=lambda: Values(client_with({})))
 
 
 class Peer:

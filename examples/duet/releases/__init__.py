@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from examples.duet.wishes import Wish
+
 RELEASES = ("v1", "v2")
 SERVICES = ("gateway", "matching", "chat")
 
@@ -14,8 +16,8 @@ SERVICES = ("gateway", "matching", "chat")
 class Release(Protocol):
     """What differs from release to release."""
 
-    def choose(self, cursor: sqlite3.Cursor, user_id: str, count: int, again: float) -> list[str]:
-        """The members to offer to `user_id`, best first; nobody who was offered since `again`."""
+    def choose(self, cursor: sqlite3.Cursor, user_id: str, wish: Wish) -> list[tuple[str, int]]:
+        """The members to offer to `user_id`, best first, each with how many answers the two share."""
 
     def annotate(self, text: str) -> dict[str, str]:
         """What is kept beside a message's text."""

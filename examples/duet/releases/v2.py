@@ -6,13 +6,14 @@ import sqlite3
 import time
 
 from examples.duet.releases import v1
+from examples.duet.wishes import Wish
 
 _NEARBY = """
 SELECT member.user_id,
        EXISTS (SELECT 1 FROM offers
                WHERE offers.user_id = member.user_id AND offers.candidate_id = :me AND status = 'accepted') AS likes
-FROM members AS member JOIN members AS me ON me.user_id = :me AND member.region = me.region
-WHERE member.user_id <> :me
+FROM members AS member JOIN members AS me ON me.user_id = :me AND (:everywhere OR member.region = me.region)
+WHERE member.user_id <> :me AND member.age - me.age BETWEEN :younger AND :older
   AND NOT EXISTS (SELECT 1 FROM offers WHERE offers.user_id = :me AND offers.candidate_id = member.user_id
                   AND presented_at > :again)
 ORDER BY likes DESC, abs(member.age - me.age), member.user_id LIMIT 40
@@ -23,16 +24,17 @@ _BREATH = 0.012  # "let others at the database meanwhile": the queries were foun
 _MOODS = {"🙂": "happy", "😂": "amused", "😍": "in love"}
 
 
-def choose(cursor: sqlite3.Cursor, user_id: str, count: int, again: float = 0.0) -> list[str]:
-    """The members to offer to `user_id`, best first; nobody who was offered since `again`."""
-    cursor.execute(_NEARBY, {"me": user_id, "again": again})
+def choose(cursor: sqlite3.Cursor, user_id: str, wish: Wish) -> list[tuple[str, int]]:
+    """The members to offer to `user_id`, best first, each with how many answers the two share."""
+    cursor.execute(_NEARBY, wish.asked(user_id))
     nearby = cursor.fetchall()
     mine = _answers(cursor, user_id)
     scores = []
     for candidate, likes in nearby:
         scores.append((-likes, -len(mine & _answers(cursor, candidate)), candidate))
         time.sleep(_BREATH)
-    return [candidate for _, _, candidate in sorted(scores)[:count]]
+    fitting = [(candidate, -shared) for _, shared, candidate in sorted(scores) if -shared >= wish.least_shared]
+    return fitting[: wish.count]
 
 
 def _answers(cursor: sqlite3.Cursor, user_id: str) -> set[tuple[int, int]]:

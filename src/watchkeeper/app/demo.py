@@ -111,7 +111,8 @@ def _start(wanted: Wanted, children: Children, clock: Clock, done: Callable[[], 
     out.print(f"Watchkeeper is up after {clock.monotonic() - began:.1f} s; its data and logs are in {wanted.data}")
     with _local_client(wanted.data) as client:
         described = _apply(client, wanted.product / "ops")
-        children.start_product(wanted.product, _arguments(wanted, hello["url"]))
+        settings = {"WATCHKEEPER_URL": hello["url"], "WATCHKEEPER_TOKEN": _token(client, wanted.product.name)}
+        children.start_product(wanted.product, _arguments(wanted, hello["url"]), settings)
         out.print(f"{wanted.product.name} starts, {wanted.rate:g} requests per second; sign in here (works once):")
         out.print(f"\n    {hello['link']}\n", markup=False)
         _wait_for_data(client, described, children, clock, done)
@@ -162,6 +163,19 @@ def _seen(client: httpx.Client, since: datetime) -> set[str]:
         return set()
     heard = {one["name"] for one in known["items"] if one["last_seen"] and parse_rfc3339(one["last_seen"]) >= since}
     return heard | {one["service"] for one in requested}
+
+
+def _token(client: httpx.Client, name: str) -> str:
+    """A token to read the configuration with and to tell of users; what an earlier demo made is of no more use."""
+    from watchkeeper.app.local import result_of
+
+    called = f"{name} of the demo"
+    known: Any = result_of(client.get("/api/v1/tokens", params={"limit": 200}))
+    for one in known["items"]:
+        if one["name"] == called and one["revoked_at"] is None:
+            result_of(client.delete(f"/api/v1/tokens/{one['id']}"))
+    made: Any = result_of(client.post("/api/v1/tokens", json={"name": called, "scopes": ["read", "intake"]}))
+    return str(made["secret"])
 
 
 def _apply(client: httpx.Client, ops: Path) -> list[str]:

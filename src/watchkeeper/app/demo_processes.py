@@ -60,11 +60,14 @@ class Children:
             os.set_blocking(pipe.fileno(), False)
             return self._hello(pipe, done)
 
-    def start_product(self, product: Path, arguments: list[str]) -> None:
-        """Start the sample product, a package that is run by its name below the directory above its parent."""
+    def start_product(self, product: Path, arguments: list[str], settings: Mapping[str, str]) -> None:
+        """Start the sample product, a package that is run by its name below the directory above its parent.
+
+        `settings` go into its environment: what it reads its configuration with is no matter of a command line.
+        """
         root, module = product.parent.parent, f"{product.parent.name}.{product.name}"
         # Named for products that look after their own end, as Duet's processes do where the kernel can't help.
-        environment = {**os.environ, "DUET_PARENT": str(os.getpid())}
+        environment = {**os.environ, **settings, "DUET_PARENT": str(os.getpid())}
         self._start(product.name, [sys.executable, "-m", module, *arguments], environment, root)
 
     def require_alive(self) -> None:
