@@ -86,10 +86,8 @@ def parameter_page(
     own = found.parameter.managed_by == "watchkeeper"
     may_change = may_change_own(who, found.parameter, found.place.name) if own else who.may(CHANGE_CONFIG)
     found = replace(found, layers=own_layers(request, who, definition, found.layers)) if own else found
-    is_flag = definition.type == "flag"
-    state = found.value.value if is_flag and found.value is not None else {}
-    form = typed.state or StateForm.of(definition, state, found.value.version if found.value else 0)
-    refusal = typed.refusal
+    may_change, others = may_change and who.acts_for(found.team), found.team if may_change else None
+    is_flag, refusal = definition.type == "flag", typed.refusal
     return render(
         request,
         "config/flag.html" if is_flag else "config/parameter.html",
@@ -98,14 +96,14 @@ def parameter_page(
         place=found.place,
         definition=definition,
         layers=found.layers,
-        may_change=may_change and who.acts_for(found.team),
-        others=found.team if may_change and not who.acts_for(found.team) else None,
+        may_change=may_change,
+        others=None if may_change else others,
         typed=typed,
         override=typed.values.get("override") or _override(found, request),
         errors=places_of(refusal.complaints) if refusal else {},
         value=typed.values.get("value", editable(definition, found.value)),
         own=own,
-        parts=_parts(is_flag, own, may_change and who.acts_for(found.team)),
+        parts=_parts(is_flag, own, may_change),
         titles=TITLES,
         layer_words=LAYERS,
         most_users=MOST_USERS,
@@ -114,17 +112,23 @@ def parameter_page(
         value_pretty=pretty(definition, found.value.value) if found.value else "",
         explained=explained,
         asked=asked,
-        state=state,
-        form=form,
-        rules=_rules(form),
-        serves=[
-            ("", "the default variant"),
-            *((name, name) for name in definition.variants),
-            (PERCENT, "a percentage"),
-        ],
-        spoken=spoken,
-        served=served,
+        **(_of_flag(found, typed) if is_flag else {}),
     )
+
+
+def _of_flag(found: About, typed: Typed) -> dict[str, Any]:
+    """What only the page of a flag shows."""
+    state = found.value.value if found.value is not None else {}
+    form = typed.state or StateForm.of(found.definition, state, found.value.version if found.value else 0)
+    variants = [(name, name) for name in found.definition.variants]
+    return {
+        "state": state,
+        "form": form,
+        "rules": _rules(form),
+        "serves": [("", "the default variant"), *variants, (PERCENT, "a percentage")],
+        "spoken": spoken,
+        "served": served,
+    }
 
 
 def _parts(is_flag: bool, own: bool, may_change: bool) -> list[tuple[str, str, bool]]:
