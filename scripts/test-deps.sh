@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings what the tests use beside Python: PostgreSQL's server programs and Chromium, from Debian.
+# Brings what the tests use beside Python: PostgreSQL's server programs, Chromium and Node.js from Debian, and the real
+# OFREP clients of npm. Mirrors of npm are taken from its own configuration.
 # Quiet when they are there. Without them the tests that need them are skipped, or fail where CI=true.
 set -euo pipefail
 
@@ -7,7 +8,23 @@ wanted=()
 postgres=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb || true)
 [ -n "$postgres" ] || wanted+=(postgresql)
 [ -x /usr/bin/chromium ] || wanted+=(chromium)
-[ ${#wanted[@]} -gt 0 ] || exit 0
+command -v npm >/dev/null || wanted+=(nodejs npm)
+
+clients=$(cd "$(dirname "$0")/../tests/contract/ofrep/node" && pwd)
+
+install_clients() {
+    if [ "$clients/node_modules/.package-lock.json" -nt "$clients/package-lock.json" ]; then return; fi
+    command -v npm >/dev/null || return 0
+    echo "Installing for the tests: OFREP clients …" >&2
+    (cd "$clients" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null) ||
+        echo "Missing for the tests: npm could not install what $clients/package-lock.json names" >&2
+    touch -c "$clients/node_modules/.package-lock.json"
+}
+
+if [ ${#wanted[@]} -eq 0 ]; then
+    install_clients
+    exit 0
+fi
 
 root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -31,3 +48,4 @@ if ! { root apt-get update && root env DEBIAN_FRONTEND=noninteractive \
     echo "Missing for the tests, and apt-get could not install them: ${wanted[*]}" >&2
 fi
 rm -f "$log"
+install_clients
