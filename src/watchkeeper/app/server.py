@@ -253,9 +253,11 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
 
 
 def _ofrep(parts: Parts, db: Database, clock: Clock) -> dict[str, ASGIApp]:
+    async def token_works(token: str) -> bool:
+        return await db.ask(lambda session: identity.token_works(session, token, clock.now()))
+
     key = parts[InstallationKey].derive("config.ofrep_stream")
-    settings = parts[ConfigSettings]
-    return config_wiring.apps(parts[config.Hub], db, clock, settings, key, parts[ServerSettings].base_url)
+    return config_wiring.apps(parts[config.Hub], db, clock, parts[ConfigSettings], key, token_works)
 
 
 def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> Any:

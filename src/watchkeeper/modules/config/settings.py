@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from watchkeeper.kernel.settings import SettingsGroup
 
@@ -41,6 +42,17 @@ class ConfigSettings(SettingsGroup):
         description="Whether OFREP adds what is known of a user (country, age, attributes) to what the client sends.",
     )
 
+    @field_validator("ofrep_origins")
+    @classmethod
+    def _origins_are_origins(cls, text: str) -> str:
+        for one in text.split(","):
+            parts = urlsplit(one.strip().rstrip("/"))
+            if one.strip() and (
+                parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query or parts.fragment
+            ):
+                raise ValueError(f"{one.strip()!r} is no origin; expected one such as https://app.example.com")
+        return text
+
     def origins(self) -> frozenset[str]:
         """`ofrep_origins`, each."""
-        return frozenset(one.strip().rstrip("/") for one in self.ofrep_origins.split(",") if one.strip())
+        return frozenset(one.strip().rstrip("/").lower() for one in self.ofrep_origins.split(",") if one.strip())

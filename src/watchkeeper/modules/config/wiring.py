@@ -28,6 +28,7 @@ from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.known_subjects import KnownSubjects
 from watchkeeper.modules.config.listeners import listeners
 from watchkeeper.modules.config.ofrep import OfrepApp, OfrepSettings
+from watchkeeper.modules.config.ofrep_stream import TokenWorks
 from watchkeeper.modules.config.ops import OPS_KINDS
 from watchkeeper.modules.config.own import Own
 from watchkeeper.modules.config.rates import Rates
@@ -90,16 +91,16 @@ def config_parts(
 
 
 def apps(
-    hub: Hub, db: Database, clock: Clock, settings: ConfigSettings, key: bytes, base_url: str | None
+    hub: Hub, db: Database, clock: Clock, settings: ConfigSettings, key: bytes, token_works: TokenWorks
 ) -> dict[str, ASGIApp]:
-    """What is mounted: OFREP. `key` signs the tickets of its streams."""
+    """What is mounted: OFREP. `key` signs the tickets of its streams; `token_works` tells whether theirs still does."""
     ofrep = OfrepApp(
         hub,
         clock,
         KnownSubjects(db, clock, wanted=settings.ofrep_known_subjects),
         Rates(clock, settings.ofrep_requests_per_second),
-        key,
-        OfrepSettings(settings.default_environment, settings.origins(), base_url),
+        token_works,
+        OfrepSettings(settings.default_environment, settings.origins(), key),
     )
     return {"/ofrep": ofrep}
 

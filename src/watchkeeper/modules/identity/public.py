@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import is_id
-from watchkeeper.modules.identity import store, store_teams
+from watchkeeper.modules.identity import store, store_people, store_teams
 from watchkeeper.modules.identity.control import LOCAL
 from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.identity.service import NOBODY, Identity
@@ -28,6 +29,7 @@ __all__ = [
     "make_login_link",
     "names",
     "people",
+    "token_works",
 ]
 
 
@@ -69,6 +71,17 @@ def names(session: Database, ids: Iterable[str]) -> dict[str, str]:
     tokens = store.token_names(session, [one for one in wanted if is_id(one, "tok")])
     found |= {token: f"{name} (token)" for token, name in tokens.items()}
     return {one: found.get(one) or _name_of_machine(one) for one in wanted}
+
+
+def token_works(session: Database, token_id: str, at: datetime) -> bool:
+    """Whether a token still opens what it opened. The command line's is renewed at each start and works till then."""
+    if token_id == LOCAL.id:
+        return True
+    token = store.token(session, token_id)
+    if token is None or not token.works_at(at):
+        return False
+    account = store_people.account(session, token.account_id) if token.account_id is not None else None
+    return account is None or account.disabled_at is None
 
 
 def ensure_setup_link(session: Database, clock: Clock, settings: IdentitySettings) -> str | None:
