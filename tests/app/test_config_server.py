@@ -128,3 +128,19 @@ def test_the_environment_layer_of_the_server_shows_only_registered_keys(tmp_path
 def test_a_snapshot_needs_a_token(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         assert httpx.get(f"{server.url}{BASE}/snapshot", trust_env=False).status_code == 401
+
+
+def test_watchkeepers_own_setting_is_taken_over_by_every_replica_without_a_restart(
+    replicas: list[RunningServer],
+) -> None:
+    a, b = replicas
+    key = "watchkeeper.audit.checkpoint_seconds"
+
+    def holds_at_b() -> Any:
+        return b.client.get(f"{BASE}/parameters/{key}/explain").json()["value"]
+
+    assert holds_at_b() == 60
+    put(a, key, 5)
+    eventually(lambda: holds_at_b() == 5, within=1)
+    put(a, key, None)
+    eventually(lambda: holds_at_b() == 60, within=1)
