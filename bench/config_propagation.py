@@ -14,13 +14,11 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,7 +82,7 @@ def main() -> None:
         servers = [stack.enter_context(running_server(database_url=url)) for _ in range(2)]
         label = "PostgreSQL, two replicas, changed at the first"
         worst = max(worst, asyncio.run(_measure(label, servers, options.clients, options.changes)))
-    asyncio.run(_bare(options.clients, options.changes))
+    _bare(options.clients, options.changes)
     if worst > GOAL_SECONDS:
         raise SystemExit(1)
 
@@ -141,37 +139,43 @@ def _prepare(server: Server) -> str:
     return token
 
 
-async def _bare(clients: int, changes: int) -> None:
+def _bare(clients: int, changes: int) -> None:
     """The limit of the machine: one process writes a line to as many sockets, another reads them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "port")
-        child = multiprocessing.get_context("spawn").Process(target=_serve_bare, args=(path, clients, changes))
-        child.start()
-        while not Path(path).exists() or not Path(path).read_text():
-            await asyncio.sleep(0.01)
-        port = int(Path(path).read_text())
-        pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
-        samples: list[float] = []
-
-        async def read(reader: asyncio.StreamReader) -> None:
-            while line := await reader.readline():
-                samples.append(time.perf_counter() - float(line))
-
-        await asyncio.gather(*(read(reader) for reader, _ in pairs))
-        child.join()
-    _show("bare sockets, one line each", sorted(samples))
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=_serve_bare, args=(there, clients, changes))
+    child.start()
+    _show("bare sockets, one line each", sorted(asyncio.run(_read_bare(here.recv(), clients))))
+    child.join()
 
 
-def _serve_bare(path: str, clients: int, changes: int) -> None:
-    asyncio.run(_bare_server(path, clients, changes))
+async def _read_bare(port: int, clients: int) -> list[float]:
+    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
+    samples: list[float] = []
+
+    async def read(reader: asyncio.StreamReader) -> None:
+        while line := await reader.readline():
+            samples.append(time.perf_counter() - float(line))
+
+    await asyncio.gather(*(read(reader) for reader, _ in pairs))
+    return samples
 
 
-async def _bare_server(path: str, clients: int, changes: int) -> None:
+def _serve_bare(there: Any, clients: int, changes: int) -> None:
+    asyncio.run(_bare_server(there, clients, changes))
+
+
+async def _bare_server(there: Any, clients: int, changes: int) -> None:
     writers: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0, backlog=1024)
-    Path(path).write_text(str(server.sockets[0].getsockname()[1]))
-    while len(writers) < clients:
-        await asyncio.sleep(0.01)
+    everybody = asyncio.Event()
+
+    def welcome(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if len(writers) == clients:
+            everybody.set()
+
+    server = await asyncio.start_server(welcome, "127.0.0.1", 0, backlog=1024)
+    there.send(server.sockets[0].getsockname()[1])
+    await everybody.wait()
     for _ in range(changes):
         line = f"{time.perf_counter()}\n".encode()
         for writer in writers:

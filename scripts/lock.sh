@@ -12,3 +12,5 @@ common=(--python-version 3.11 --no-emit-index-url --no-emit-find-links --generat
 # Within the other's versions, so that an environment can grow from one to the other.
 "$uv" pip compile pyproject.toml client/pyproject.toml --group demo --group build -c requirements/dev.lock \
     "${common[@]}" --no-annotate -o requirements/run.lock
+# For one measurement, and never in one environment with the rest.
+"$uv" pip compile bench/rivals.in "${common[@]}" --no-annotate -o requirements/rivals.lock
