@@ -20,6 +20,7 @@ step "format" ruff format --check .
 step "lint" ruff check .
 step "types" mypy
 step "import contracts" env PYTHONPATH=. lint-imports
+step "Duet's page" watchkeeper config docs --ops examples/duet/ops --check examples/duet/docs/configuration.md
 step "security lint" bandit --quiet --configfile pyproject.toml --recursive --severity-level medium --confidence-level medium src client/src
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from tests.support.running import RunningServer, eventually, running_server
 from watchkeeper.kernel.db.database import DATABASE_FILE
@@ -306,3 +307,19 @@ def test_a_server_that_talks_nonsense_changes_nothing(body: bytes) -> None:
         eventually(lambda: client.status().last_error)
         assert (client.get("A", 5), client.status().source) == (5, "none")
     http.shutdown()
+
+
+def test_a_clock_that_is_set_is_noticed_both_ways(server: RunningServer, token: str) -> None:
+    define(server, "CLOCKED")
+    with Client(server.url, token, cache_dir=False) as client:
+        eventually(lambda: client.kind_of("CLOCKED"))
+        due = datetime.now(UTC) + timedelta(hours=1)
+        put(server, "CLOCKED", 9, at=due.isoformat())
+        eventually(lambda: client._program.next_change_at)
+        assert client.get("CLOCKED") == 3
+        with time_machine.travel(due + timedelta(minutes=1)):
+            eventually(lambda: client.get("CLOCKED") == 9, within=4)
+            stale = client.status().stale_seconds
+            assert stale is not None
+            assert stale < 60, "ages are measured by a clock that nobody sets"
+        eventually(lambda: client.get("CLOCKED") == 3, within=4)
