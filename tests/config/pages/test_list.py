@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -138,7 +137,7 @@ def test_names_and_values_are_escaped_and_no_formula_reaches_a_spreadsheet(stage
     assert row["value"] == "'=1+1"
 
 
-def test_a_thousand_parameters_come_page_by_page_and_quickly(stage: Stage) -> None:
+def test_a_thousand_parameters_come_page_by_page(stage: Stage) -> None:
     def fill(config: Any) -> None:
         for number in range(1_000):
             said = {"key": f"KEY_{number:04}", "type": "integer", "default": number, "group": f"group/{number // 50}"}
@@ -148,10 +147,7 @@ def test_a_thousand_parameters_come_page_by_page_and_quickly(stage: Stage) -> No
     operations = [Operation(f"KEY_{number:04}", "value", 1) for number in range(1, 500)]
     stage.changes(lambda changes: changes.propose("production", operations, reason="many", by="alice", source="api"))
     page = pages(stage)
-    page.get("/config")
-    begun = time.perf_counter()
     first = page.get("/config").text
-    assert time.perf_counter() - begun < 2.0, "it takes 0.2 s on a machine that does nothing else"
     assert "1000 parameters" in first
     assert first.count("/config/parameters/") == 200
     others = "".join(page.get(f"/config?page={number}").text for number in range(2, 6))
