@@ -71,14 +71,14 @@ def test_only_attributes_that_are_asked_for_decide(
     asked = serving.asked_of("B")
     needed = {name: value for name, value in attributes.items() if name in asked}
     assert told(serving, "B", who, **attributes) == told(serving, "B", who, **needed)
-    assert asked <= serving.asked_of_all()
+    assert asked <= serving.asked_of_all
 
 
 def test_a_plain_value_or_a_percentage_asks_for_nothing() -> None:
     half = {**FLAG, "value": {"serve": {"percent": 50, "variants": {"on": 1}}}}
     count = {"type": "integer", "default": 3, "users": {"u1": 4}}
     serving = serving_of({"HALF": half, "COUNT": count})
-    assert serving.asked_of_all() == frozenset()
+    assert serving.asked_of_all == frozenset()
 
 
 def test_a_segment_asks_for_what_its_rule_reads_and_for_what_segments_inside_it_read() -> None:

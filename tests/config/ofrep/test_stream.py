@@ -187,6 +187,7 @@ def test_the_stream_of_a_revoked_token_is_refused_though_its_ticket_is_good() ->
     said = parse_qs(urlsplit(address).query)
     assert said["last_event_id"] == ['"1-abc"'], "a change between this answer and the stream is not lost"
     ofrep.revoked.add("tok_read")
+    ofrep.clock.advance(timedelta(seconds=1))
     answer = ofrep.anybody.get(address)
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "GENERAL")
 

@@ -134,7 +134,7 @@ class OfrepApp:
     async def _all(self, serving: Serving, context: Context, actor: str, if_none_match: bytes) -> Answer:
         """The ETag is of the version, the whole context and what it came to: clients re-send it with another context,
         and schedules and ages move without a new version."""
-        attributes = await self._attributes(context, serving.asked_of_all())
+        attributes = await self._attributes(context, serving.asked_of_all)
         evaluated = [serving.answer(key, context.user, attributes) for key in serving.table]
         held = serving.held
         stream = address(self._tickets, Ticket(serving.environment, actor), held.etag)
@@ -209,7 +209,7 @@ class OfrepApp:
             ticket: Ticket | None = Ticket(self._environment(scope, headers), await self._admitted(scope, headers))
         else:
             ticket = self._tickets.read(said)
-        if ticket is None or not await self._tokens.works(ticket.token):
+        if ticket is None or not await self._tokens.works(ticket.token, within=ADMITTED_SECONDS):
             raise OfrepRefused(401, "GENERAL", "The ticket has run out: evaluate all flags for another.", _CHALLENGE)
         self._serving(ticket.environment)
         source = self._refetches.follow(ticket, last_event_id(request))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from watchkeeper.modules.config.hub import Held
@@ -30,6 +31,7 @@ class Serving:
         """The attributes of a user that this answer can depend on."""
         return self._asked.of(key)
 
+    @cached_property
     def asked_of_all(self) -> frozenset[str]:
         """The attributes of a user that any answer can depend on."""
         return frozenset().union(*(self._asked.of(key) for key in self.table))
