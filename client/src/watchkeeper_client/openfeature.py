@@ -6,7 +6,9 @@ api.set_provider(WatchkeeperProvider(Client(...)))
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from datetime import time, timedelta
 from typing import Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
@@ -17,6 +19,7 @@ from openfeature.hook import Hook
 from openfeature.provider import AbstractProvider, Metadata
 
 from watchkeeper_client.config import Client, Reader
+from watchkeeper_client.rules import duration_text
 
 T = TypeVar("T")
 
@@ -25,9 +28,9 @@ class WatchkeeperProvider(AbstractProvider):
     """Answers OpenFeature from a client's snapshot: `targeting_key` is the user, the rest are attributes.
 
     Flags and parameters are both flags to OpenFeature; durations and times are their text. Metadata names the layer
-    that decided. An integer is fine where a float is asked for; a boolean is never a number. Emits
-    CONFIGURATION_CHANGED with the keys, STALE while no server is heard, and READY when it is again. `hooks` run on each
-    evaluation.
+    that decided. Numbers are fine as either kind where nothing is lost (10 as 10.0, 10.0 as 10); a boolean is never a
+    number. Emits CONFIGURATION_CHANGED with the keys, STALE when the server is no longer heard, and READY when it is
+    again. `hooks` run on each evaluation.
     """
 
     def __init__(self, client: Reader, *, ready_seconds: float = 5.0, hooks: Sequence[Hook] = ()) -> None:
@@ -48,8 +51,10 @@ class WatchkeeperProvider(AbstractProvider):
         client = self._client
         if not isinstance(client, Client):
             return
+        ready = client.wait_until_ready(self._ready_seconds)
+        # Only now: the SDK tells by itself that the first snapshot is here.
         self._undo = [client.on_change(self._changed), client.on_connection(self._connection)]
-        if not client.wait_until_ready(self._ready_seconds) and client.status().source == "none":
+        if not ready and not self._has_any():
             raise ProviderNotReadyError(client.status().last_error or "no configuration arrived in time")
 
     def shutdown(self) -> None:
@@ -73,17 +78,12 @@ class WatchkeeperProvider(AbstractProvider):
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
-        return self._resolved(
-            flag_key, default_value, evaluation_context, lambda one: isinstance(one, int) and not isinstance(one, bool)
-        )
+        return self._resolved(flag_key, default_value, evaluation_context, _is_whole, int)
 
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
-        details = self._resolved(flag_key, default_value, evaluation_context, _is_number)
-        if details.error_code is None:
-            details.value = float(details.value)
-        return details
+        return self._resolved(flag_key, default_value, evaluation_context, _is_number, float)
 
     def resolve_object_details(
         self,
@@ -94,23 +94,34 @@ class WatchkeeperProvider(AbstractProvider):
         return self._resolved(flag_key, default_value, evaluation_context, lambda one: isinstance(one, (dict, list)))
 
     def _resolved(
-        self, key: str, default: T, context: EvaluationContext | None, fits: Callable[[Any], bool]
+        self,
+        key: str,
+        default: T,
+        context: EvaluationContext | None,
+        fits: Callable[[Any], bool],
+        made: Callable[[Any], Any] = lambda value: value,
     ) -> FlagResolutionDetails[T]:
         kind = self._client.kind_of(key)
         known = self._client.decide(
             key, context.targeting_key if context else None, context.attributes if context else None
         )
+        if known is None and not self._has_any():
+            message = "no configuration has arrived yet"
+            return FlagResolutionDetails(default, ErrorCode.PROVIDER_NOT_READY, message, Reason.ERROR)
         if known is None or kind == "secret":
             message = f"there is no flag {key!r}"
             return FlagResolutionDetails(default, ErrorCode.FLAG_NOT_FOUND, message, Reason.ERROR)
-        value = known.wire
+        value = _plain(known.wire)
         metadata = {"layer": known.layer, **({"detail": known.detail} if known.detail else {})}
         if value is None:
             return FlagResolutionDetails(default, reason=Reason.DEFAULT, variant=None, flag_metadata=metadata)
         if not fits(value):
             message = f"{key} is {type(value).__name__}"
             return FlagResolutionDetails(default, ErrorCode.TYPE_MISMATCH, message, Reason.ERROR)
-        return FlagResolutionDetails(value, reason=known.reason, variant=known.variant, flag_metadata=metadata)
+        return FlagResolutionDetails(made(value), reason=known.reason, variant=known.variant, flag_metadata=metadata)
+
+    def _has_any(self) -> bool:
+        return not isinstance(self._client, Client) or self._client.status().source != "none"
 
     def _changed(self, keys: frozenset[str]) -> None:
         details = ProviderEventDetails(flags_changed=sorted(keys))
@@ -125,6 +136,19 @@ class WatchkeeperProvider(AbstractProvider):
         emit = getattr(self, "_on_emit", None)
         if emit is not None:
             emit(self, event, details)
+
+
+def _plain(value: Any) -> Any:
+    """As OpenFeature knows values. Objects are the caller's own: what it changes, nobody else sees."""
+    if isinstance(value, (dict, list)):
+        return copy.deepcopy(value)
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    return value.isoformat("seconds" if value.second else "minutes") if isinstance(value, time) else value
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
 def _is_number(value: Any) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -20,7 +22,7 @@ from openfeature.provider import ProviderStatus
 from tests.support.running import eventually, running_server
 from watchkeeper_client import Client
 from watchkeeper_client.openfeature import WatchkeeperProvider
-from watchkeeper_client.testing import client_with
+from watchkeeper_client.testing import client_with, override
 
 
 def flag(variants: dict[str, Any], default: str, off: str, **more: Any) -> dict[str, Any]:
@@ -46,8 +48,38 @@ FLAGS: dict[str, Any] = {
     "object-flag": {"type": "json", "default": PICTURES},
     "wrong-flag": {"type": "string", "default": "uno"},
     "a-secret": {"type": "secret", "default": {"env": "HOME"}},
+    "boolean-zero-flag": flag({"zero": False, "other": True}, "other", "zero", value={"serve": {"variant": "zero"}}),
+    "string-zero-flag": {"type": "string", "default": "x", "value": ""},
+    "integer-zero-flag": {"type": "integer", "default": 1, "value": 0},
+    "float-zero-flag": {"type": "float", "default": 1.5, "value": 0.0},
+    "object-zero-flag": {"type": "json", "default": {"a": 1}, "value": {}},
+    "whole-float-flag": {"type": "float", "default": 10.0},
+    "huge-integer-flag": {"type": "integer", "default": 2**53 - 1},
+    "disabled-flag": flag({"on": True, "off": False}, "on", "off", value={"enabled": False}),
     "context-aware": flag({"internal": "INTERNAL", "external": "EXTERNAL"}, "external", "external", value=INTERNAL),
 }
+
+
+ZEROS: list[tuple[str, Any, Any, Any]] = [
+    ("boolean", True, False, True),
+    ("string", "hi", "", "one"),
+    ("integer", 1, 0, 1),
+    ("float", 0.1, 0.0, 1.0),
+    ("object", {"a": 1}, {}, {"b": 1}),
+]
+
+
+def targeted(zero: Any, one: Any) -> dict[str, Any]:
+    when = {"attribute": "email", "op": "equals", "value": "ballmer@macrosoft.com"}
+    rules = {"rules": [{"name": "him", "when": when, "serve": {"variant": "zero"}}]}
+    return flag({"zero": zero, "one": one}, "one", "one", value=rules)
+
+
+FLAGS |= {f"{kind}-targeted-zero-flag": targeted(zero, one) for kind, _, zero, one in ZEROS}
+
+
+def details_of(client: OpenFeatureClient, kind: str, key: str, default: Any, *context: EvaluationContext) -> Any:
+    return getattr(client, f"get_{kind}_details")(key, default, *context)
 
 
 @pytest.fixture
@@ -101,6 +133,56 @@ def test_a_flag_of_another_type_gives_the_default_and_says_why(client: OpenFeatu
         assert (details.error_code, details.reason) == (ErrorCode.TYPE_MISMATCH, Reason.ERROR), details.flag_key
 
 
+@pytest.mark.parametrize(("kind", "default", "zero", "one"), ZEROS)
+def test_false_zero_and_empty_are_values(
+    client: OpenFeatureClient, kind: str, default: Any, zero: Any, one: Any
+) -> None:
+    plain = details_of(client, kind, f"{kind}-zero-flag", default)
+    assert (plain.value, plain.reason, plain.error_code, plain.error_message) == (zero, Reason.STATIC, None, None)
+    him = EvaluationContext("u1", {"email": "ballmer@macrosoft.com"})
+    found = details_of(client, kind, f"{kind}-targeted-zero-flag", default, him)
+    assert (found.value, found.variant, found.reason) == (zero, "zero", Reason.TARGETING_MATCH)
+    assert found.flag_metadata == {"layer": "system_config", "detail": "him"}
+
+
+@pytest.mark.parametrize(("kind", "default", "zero", "one"), ZEROS)
+@pytest.mark.parametrize("attributes", [{}, {"email": None}, {"email": "ballmer@none.com"}, {"email": {"a": []}}])
+def test_whom_no_rule_matches_gets_the_default_variant(
+    client: OpenFeatureClient, kind: str, default: Any, zero: Any, one: Any, attributes: dict[str, Any]
+) -> None:
+    found = details_of(client, kind, f"{kind}-targeted-zero-flag", default, EvaluationContext("u1", attributes))
+    assert (found.value, found.variant, found.error_code) == (one, "one", None)
+
+
+def test_a_disabled_flag_serves_its_off_variant_and_says_so(client: OpenFeatureClient) -> None:
+    details = client.get_boolean_details("disabled-flag", True)
+    assert (details.value, details.reason, details.error_code) == (False, Reason.DISABLED, None)
+
+
+def test_numbers_pass_as_either_kind_where_nothing_is_lost(client: OpenFeatureClient) -> None:
+    value = client.get_integer_value("whole-float-flag", 1)
+    assert (value, type(value)) == (10, int)
+    assert client.get_integer_value("huge-integer-flag", 1) == 2**53 - 1
+    assert client.get_integer_details("float-flag", 1).error_code is ErrorCode.TYPE_MISMATCH
+
+
+def test_what_a_caller_changes_in_an_object_nobody_else_sees() -> None:
+    reader = client_with(FLAGS)
+    api.set_provider_and_wait(WatchkeeperProvider(reader), "objects")
+    client = api.get_client("objects")
+    client.get_object_value("object-flag", {})["title"] = "mine"  # type: ignore[index]
+    assert client.get_object_value("object-flag", {}) == reader.get("object-flag") == PICTURES
+
+
+def test_durations_and_times_are_text_also_when_a_test_overrides_them() -> None:
+    reader = client_with({"PATIENCE": timedelta(minutes=5), "OPENS": time(9)})
+    api.set_provider_and_wait(WatchkeeperProvider(reader), "texts")
+    client = api.get_client("texts")
+    assert (client.get_string_value("PATIENCE", ""), client.get_string_value("OPENS", "")) == ("5m", "09:00")
+    with override(PATIENCE=timedelta(hours=1), OPENS=time(8, 30)):
+        assert (client.get_string_value("PATIENCE", ""), client.get_string_value("OPENS", "")) == ("1h", "08:30")
+
+
 def test_a_whole_number_is_fine_where_a_float_is_asked_for(client: OpenFeatureClient) -> None:
     value = client.get_float_value("integer-flag", 0.1)
     assert (value, type(value)) == (10.0, float)
@@ -122,6 +204,7 @@ def test_the_async_verbs_answer_the_same(client: OpenFeatureClient) -> None:
 class Recorder(Hook):
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.last: Any = None
 
     def before(self, hook_context: Any, hints: Any) -> None:
         self.seen.append("before")
@@ -134,15 +217,21 @@ class Recorder(Hook):
 
     def finally_after(self, hook_context: Any, details: Any, hints: Any) -> None:
         self.seen.append("finally")
+        self.last = details
 
 
 def test_hooks_run_around_an_evaluation_and_on_an_error(client: OpenFeatureClient) -> None:
     hook = Recorder()
     client.get_boolean_value("boolean-flag", False, flag_evaluation_options=FlagEvaluationOptions(hooks=[hook]))
     assert hook.seen == ["before", "after True", "finally"]
-    hook.seen.clear()
-    client.get_boolean_value("missing-flag", False, flag_evaluation_options=FlagEvaluationOptions(hooks=[hook]))
-    assert hook.seen == ["before", "error", "finally"]
+    assert (hook.last.flag_key, hook.last.variant, hook.last.error_code) == ("boolean-flag", "on", None)
+    for key, code in (("missing-flag", ErrorCode.FLAG_NOT_FOUND), ("wrong-flag", ErrorCode.TYPE_MISMATCH)):
+        hook.seen.clear()
+        client.get_integer_value(key, 13, flag_evaluation_options=FlagEvaluationOptions(hooks=[hook]))
+        assert hook.seen == ["before", "error", "finally"]
+        told = hook.last
+        assert (told.flag_key, told.value, told.variant, told.reason) == (key, 13, None, Reason.ERROR)
+        assert told.error_code is code
 
 
 def test_the_providers_own_hooks_run_too() -> None:
@@ -162,6 +251,8 @@ def test_a_provider_without_any_configuration_is_not_ready() -> None:
     with pytest.raises(Exception, match=r"refused|arrived"):
         api.set_provider_and_wait(WatchkeeperProvider(lonely, ready_seconds=0.3), "lonely")
     assert api.get_client("lonely").get_provider_status() is ProviderStatus.ERROR
+    details = api.get_client("lonely").get_boolean_details("boolean-flag", True)
+    assert (details.value, details.error_code) == (True, ErrorCode.PROVIDER_NOT_READY)
     lonely.close()
 
 
@@ -176,13 +267,17 @@ def test_events_tell_of_changes_and_of_a_server_that_is_not_heard(tmp_path: Path
         provider = WatchkeeperProvider(Client(server.url, made["secret"], cache_dir=False))
         api.set_provider_and_wait(provider, "live")
         client = api.get_client("live")
+        client.add_handler(ProviderEvent.PROVIDER_READY, lambda _: states.append("ready"))
         client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, changed.append)
         client.add_handler(ProviderEvent.PROVIDER_STALE, lambda _: states.append("stale"))
         body = {"environment": "production", "reason": "x", "operations": [{"key": "N", "value": 5}]}
         server.client.post("/api/v1/config/changes", json=body).raise_for_status()
         eventually(lambda: [one.flags_changed for one in changed] == [["N"]])
         assert client.get_integer_value("N", 0) == 5
-    eventually(lambda: states == ["stale"])
+    eventually(lambda: states == ["ready", "stale"])
     assert client.get_provider_status() is ProviderStatus.STALE
     assert client.get_integer_value("N", 0) == 5
+    with running_server(tmp_path / "data", port=httpx.URL(server.url).port or 0):
+        eventually(lambda: states == ["ready", "stale", "ready"], within=20)
+        assert client.get_provider_status() is ProviderStatus.READY
     provider.shutdown()
