@@ -7,7 +7,7 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from watchkeeper_client.rules import (
@@ -50,6 +50,8 @@ def test_whatever_comes_is_a_value_or_refused_in_words_and_never_anything_else(k
 
 
 @given(st.sampled_from(["integer", "float", "boolean", "string", "json"]), json_values)
+@example("json", "")
+@example("json", "plain words")
 def test_what_is_shown_as_text_reads_back(kind: str, value: Any) -> None:
     try:
         wire = normal(kind, value)

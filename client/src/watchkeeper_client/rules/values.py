@@ -123,6 +123,9 @@ def text_of(kind: str, wire: Any) -> str:
         return ""
     if kind == "secret":
         return ":".join(next(iter(wire.items())))
+    if kind == "json":
+        # Text too: what is shown has its quotation marks.
+        return json.dumps(wire, ensure_ascii=False)
     if isinstance(wire, bool):
         return "true" if wire else "false"
     return wire if isinstance(wire, str) else json.dumps(wire, ensure_ascii=False)

@@ -97,7 +97,8 @@ class StepShown:
 
 def step_shown(definition: Definition | None, key: str, slot: str, before: Any, after: Any) -> StepShown:
     """A step in words; for long values with a difference line by line. `definition` is None of a key that is gone."""
-    spoken = definition or Definition(key, "json")
+    is_text = isinstance(before if before is not None else after, str)
+    spoken = definition or Definition(key, "string" if is_text else "json")
     # The priority of an override stands in the short form; what may be long is its value.
     inner = [one["value"] if slot.startswith("segment:") and one is not None else one for one in (before, after)]
     old, new = (pretty(spoken, one) for one in inner)
