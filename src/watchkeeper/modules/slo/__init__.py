@@ -1,0 +1,1 @@
+"""Service level objectives: indicators, budgets, burn-rate alerts, agreements and reports."""
