@@ -13,6 +13,7 @@ _OWNERS = (
     "watchkeeper.modules.telemetry.tables",
     "watchkeeper.modules.subjects.tables",
     "watchkeeper.modules.config.tables",
+    "watchkeeper.modules.slo.tables",
     "watchkeeper.app.audit.tables",
 )
 

@@ -1,0 +1,124 @@
+"""Whether an objective's alert rules hold, and what follows for its alerts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from watchkeeper.modules.slo.definition import Alerting, AlertRule
+from watchkeeper.modules.slo.model import AlertState, Burn, burn_of
+from watchkeeper.modules.slo.series import Series
+from watchkeeper_client.rules import duration_text
+
+# A rule that held goes on holding until the long window is this far below its burn rate.
+HYSTERESIS = 0.9
+REOPENS_WITHIN = timedelta(minutes=15)
+SETTLES_IN = timedelta(minutes=5)
+_LEAST_COVERED = 0.5
+_EQUAL = 1 - 1e-9
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a rule saw. `known` is False where too little of the short window was measured to call it over."""
+
+    rule: AlertRule
+    long: Burn
+    short: Burn
+    holds: bool
+    known: bool
+
+
+def rule_text(rule: AlertRule, window: timedelta) -> str:
+    """Such as `14.4x over 1h and 5m`."""
+    if rule.misses is not None:
+        return f"{rule.misses} bad within {duration_text(rule.long)}"
+    over = f"over {duration_text(rule.long)} and {duration_text(rule.short_window())}"
+    return f"{rule.burn_rate(window):.4g}x {over}"
+
+
+def look(
+    rules: Sequence[AlertRule],
+    series: Series,
+    target: float,
+    window: timedelta,
+    alerting: Alerting,
+    now: datetime,
+    *,
+    held: Collection[str] = (),
+) -> list[Seen]:
+    """Every rule at `now`. `held` are texts of those that held the last time."""
+    at = now.timestamp()
+    return [_look(rule, series, target, window, alerting.minimum_bad_events, at, held) for rule in rules]
+
+
+def _look(
+    rule: AlertRule,
+    series: Series,
+    target: float,
+    window: timedelta,
+    minimum_bad: int,
+    at: float,
+    held: Collection[str],
+) -> Seen:
+    long = burn_of(series.window(rule.long, at), target, rule.long)
+    if rule.misses is not None:
+        return Seen(rule, long, long, long.counts.bad >= rule.misses - 1e-6, True)
+    span = rule.short_window()
+    counts = series.window(span, at)
+    if counts.total < minimum_bad and span < rule.long:
+        # Of few events the last ones speak: a short window without any would sleep through an outage.
+        start = series.since_events(minimum_bad, at, at - rule.long.total_seconds())
+        span = min(rule.long, max(span, timedelta(seconds=at - start)))
+        counts = series.window(span, at)
+    short = burn_of(counts, target, span)
+    needed = rule.burn_rate(window) * _EQUAL
+    burns = short.rate >= needed and (
+        long.rate >= needed or (long.rate >= needed * HYSTERESIS and rule_text(rule, window) in held)
+    )
+    enough = long.counts.bad >= minimum_bad - 1e-6
+    return Seen(rule, long, short, burns and enough, short.covered >= _LEAST_COVERED)
+
+
+class Step(StrEnum):
+    """What happens to an alert."""
+
+    FIRE = "fire"
+    REOPEN = "reopen"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True)
+class Now:
+    """What holds for one alert (an objective and an action) at an instant."""
+
+    holds: bool
+    known: bool = True
+    suppressed: bool = False
+    clear_since: datetime | None = None
+
+
+def step(state: AlertState | None, found: Now, now: datetime) -> Step | None:
+    """What follows. `state` is the newest episode, open or not.
+
+    What comes back soon after it was resolved is the same episode, and nobody is paged for it again; it then has to
+    stay clear for five minutes. During maintenance nothing fires, and what is open may only end.
+    """
+    if state is None or not state.is_open:
+        if not found.holds or found.suppressed:
+            return None
+        back = state is not None and state.resolved_at is not None and now - state.resolved_at < REOPENS_WITHIN
+        return Step.REOPEN if back else Step.FIRE
+    if found.holds or not found.known:
+        return None
+    settled = found.clear_since is not None and now - found.clear_since >= SETTLES_IN
+    return Step.RESOLVE if state.fired == 1 or settled else None
+
+
+def after(state: AlertState, taken: Step, now: datetime, rules: tuple[str, ...], burn: float) -> AlertState:
+    """The episode after a step other than its first."""
+    if taken is Step.RESOLVE:
+        return replace(state, resolved_at=now)
+    return replace(state, resolved_at=None, last_fired_at=now, fired=state.fired + 1, rules=rules, burn=burn)
