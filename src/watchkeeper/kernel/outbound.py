@@ -101,6 +101,15 @@ class Outbound:
 
         Raises DestinationRefused for a place that is not allowed, DeliveryFailed for anything but a 2xx answer.
         """
+        found = self.ask(url, body, headers)
+        if not 200 <= found.status < 300:
+            raise DeliveryFailed(f"{self.require(url).host} answered {found.status}")
+        return found
+
+    def ask(
+        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, largest: int = LARGEST_ANSWER
+    ) -> Answer:
+        """The same for an answer of any status, of which at most `largest` bytes are read."""
         import httpx
 
         parsed = self.require(url)
@@ -120,12 +129,9 @@ class Outbound:
                     extensions={"sni_hostname": parsed.host},
                 ) as response,
             ):
-                found = Answer(response.status_code, _beginning(response))
+                return Answer(response.status_code, _beginning(response, largest))
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise DeliveryFailed(f"{parsed.host}: {type(error).__name__}") from None
-        if not 200 <= found.status < 300:
-            raise DeliveryFailed(f"{parsed.host} answered {found.status}")
-        return found
 
     def _resolve(self, url: httpx.URL) -> Address:
         try:
@@ -156,10 +162,10 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def _beginning(response: httpx.Response) -> bytes:
+def _beginning(response: httpx.Response, largest: int) -> bytes:
     held = b""
     for chunk in response.iter_bytes():
         held += chunk
-        if len(held) > LARGEST_ANSWER:
-            return held[:LARGEST_ANSWER]
+        if len(held) > largest:
+            return held[:largest]
     return held

@@ -26,6 +26,15 @@ def parse_span(value: Any) -> timedelta:
         raise ValueError("a duration with its unit was expected, such as 500ms, 5m, 1h30m or 30d") from None
 
 
+def _time_zone(value: Any) -> Any:
+    try:
+        ZoneInfo(value)
+    except Exception:  # noqa: BLE001 (it raises four kinds)
+        raise ValueError("a time zone such as Europe/Oslo was expected") from None
+    return value
+
+
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Span = Annotated[timedelta, BeforeValidator(parse_span), PlainSerializer(duration_text, return_type=str)]
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 ServiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -191,7 +200,7 @@ class Window(StrictModel):
 
     rolling: Span | None = None
     calendar: Literal["day", "week", "month", "quarter", "year"] | None = None
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
 
     @model_validator(mode="after")
     def _is_one(self) -> Window:
@@ -199,10 +208,6 @@ class Window(StrictModel):
             raise ValueError("either rolling or calendar was expected")
         if self.rolling is not None and not timedelta(hours=1) <= self.rolling <= timedelta(days=366):
             raise ValueError("a rolling window between 1h and 366d was expected")
-        try:
-            ZoneInfo(self.time_zone)
-        except Exception:  # noqa: BLE001 (it raises four kinds)
-            raise ValueError("a time zone such as Europe/Oslo was expected") from None
         return self
 
     @property
@@ -293,7 +298,7 @@ class Agreement(StrictModel):
     target: Target
     objective: Name | None = Field(default=None, description="Whose events are counted; unset: the first.")
     period: Literal["month", "quarter"] = "month"
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     tiers: tuple[Tier, ...] = Field(default=(), max_length=20)
     excludes: tuple[ExclusionKind, ...] = Field(default=(), description="Recorded exclusions that do not count.")
 
@@ -325,6 +330,9 @@ class DataSource(StrictModel):
     name: Name
     display_name: str = Field(default="", max_length=200)
     url: str = Field(max_length=2_000)
+    scrape_interval: Span = Field(
+        default=timedelta(seconds=15), description="How often it scrapes: counts are told by windows of four of them."
+    )
     token_env: str | None = Field(
         default=None, pattern=r"^[A-Z_][A-Z0-9_]{0,99}$", description="Variable with a bearer token."
     )

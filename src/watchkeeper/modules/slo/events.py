@@ -105,6 +105,9 @@ class _OfAlert(_OfSlo):
     dedup_key: str
     detail: str
 
+    def subject(self) -> Subject:
+        return Subject("slo", self.slo) if self.slo else Subject("slo_source", self.dedup_key)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlertFired(_OfAlert):

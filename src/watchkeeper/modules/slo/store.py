@@ -18,7 +18,7 @@ from watchkeeper.modules.slo.tables import adjustments, definitions, exclusions,
 
 ManagedBy = Literal["console", "api", "ops"]
 Kind = Literal["data_source", "policy"]
-R = TypeVar("R", DataSource, Policy)
+R = TypeVar("R", bound="DataSource | Policy")
 _MODELS: Mapping[type[BaseModel], Kind] = {DataSource: "data_source", Policy: "policy"}
 
 

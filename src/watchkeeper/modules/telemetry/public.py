@@ -16,18 +16,35 @@ from watchkeeper.modules.telemetry.errors import QueryTooSlow
 from watchkeeper.modules.telemetry.model import DAY, HOUR, MINUTE, bucket_bounds, percentile
 from watchkeeper.modules.telemetry.places import SEEN_WITHIN
 from watchkeeper.modules.telemetry.query import Telemetry
+from watchkeeper.modules.telemetry.query_counts import (
+    RequestCount,
+    counter_growth,
+    event_counts,
+    event_times,
+    gauge_values,
+    minutes_seen,
+    request_counts,
+)
 from watchkeeper.modules.telemetry.ranges import Range
 
 __all__ = [
     "Latency",
     "QueryTooSlow",
+    "RequestCount",
     "Requests",
     "Telemetry",
     "Window",
+    "counter_growth",
+    "event_counts",
+    "event_times",
+    "gauge_values",
+    "minutes_seen",
     "newest_request",
     "places_in_use",
+    "request_counts",
     "requests",
     "requests_along",
+    "share_below",
 ]
 
 
@@ -46,7 +63,7 @@ class Latency:
         """How many took at most `limit`. Exact where that is a bucket's bound; else a share of one bucket is
         estimated, which is at most the requests within 10 % of the limit."""
         nanoseconds = limit / timedelta(microseconds=1) * 1_000
-        return sum(count * _share_below(bucket, nanoseconds) for bucket, count in self.buckets.items())
+        return sum(count * share_below(bucket, nanoseconds) for bucket, count in self.buckets.items())
 
     def percentile(self, share: float) -> timedelta | None:
         """The `share` quantile (0..1), at most 10 % off; None of nothing."""
@@ -162,7 +179,8 @@ def _frozen(red: Red) -> Requests:
     return Requests(red.requests, red.errors, red.client_errors, latency)
 
 
-def _share_below(bucket: int, nanoseconds: float) -> float:
+def share_below(bucket: int, nanoseconds: float) -> float:
+    """Which share of a latency bucket's requests took at most so long, as if they were evenly spread in it."""
     lower, upper = bucket_bounds(bucket)
     return min(1.0, max(0.0, (nanoseconds - lower) / (upper - lower)))
 

@@ -59,10 +59,13 @@ class Telemetry:
         *,
         where: Sequence[str] = (),
         parameters: Sequence[Any] = (),
+        columns_parameters: Sequence[Any] = (),
         service: str | None = None,
         tail: str = "",
     ) -> Rows:
         """Rows of a dataset with time in the range. `columns`, `where` and `tail` are SQL of ours, never of a user.
+
+        `parameters` are those of `where`, `columns_parameters` those of `columns`.
 
         Raises QueryTooSlow or Unavailable.
         """
@@ -74,7 +77,13 @@ class Telemetry:
             if not parts:
                 return Rows(tuple(columns), [])
             conditions = ["time >= ?", "time < ?", *(["service = ?"] if service is not None else []), *where]
-            values = [span.since, span.until, *([service] if service is not None else []), *parameters]
+            values = [
+                *columns_parameters,
+                span.since,
+                span.until,
+                *([service] if service is not None else []),
+                *parameters,
+            ]
             files = file_list([self._folder.file(part) for part in parts])
             sql = f"SELECT {', '.join(columns)} FROM read_parquet({files}, union_by_name = true) WHERE "  # noqa: S608
             try:

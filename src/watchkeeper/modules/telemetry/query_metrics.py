@@ -139,7 +139,7 @@ def _means(rows: list[Row], times: tuple[int, ...], step: int, label: str) -> li
 
 def _rates(rows: list[Row], times: tuple[int, ...], step: int, label: str) -> list[MetricSeries]:
     sums: dict[int, float] = defaultdict(float)
-    for row, change in _changes(rows, lambda row: [row["value"] or 0.0], times[0]):
+    for row, change in changes(rows, lambda row: [row["value"] or 0.0], times[0]):
         sums[row["at"]] += change[0]
     values = tuple(sums[time] / (step / SECOND) if time in sums else None for time in times)
     return [MetricSeries(label or "all", values)]
@@ -150,7 +150,7 @@ def _percentiles(rows: list[Row], times: tuple[int, ...], step: int, label: str)
         for numbers in ("bounds", "buckets"):
             row[numbers] = orjson.loads(row[numbers]) if row[numbers] else []
     counts: dict[int, dict[tuple[float, float], float]] = defaultdict(lambda: defaultdict(float))
-    for row, change in _changes(rows, lambda row: list(row["buckets"]), times[0]):
+    for row, change in changes(rows, lambda row: list(row["buckets"]), times[0]):
         bounds = row["bounds"]
         edges = zip([0.0, *bounds], [*bounds, bounds[-1] if bounds else 0.0], strict=True)
         for edge, count in zip(edges, change, strict=False):
@@ -166,7 +166,7 @@ def _percentiles(rows: list[Row], times: tuple[int, ...], step: int, label: str)
     ]
 
 
-def _changes(rows: Iterable[Row], read: Callable[[Row], list[float]], since: int) -> Iterable[tuple[Row, list[float]]]:
+def changes(rows: Iterable[Row], read: Callable[[Row], list[float]], since: int) -> Iterable[tuple[Row, list[float]]]:
     """What each row adds. The first of a series that is older than the range only tells where it stood; one that began
     within the range counts from nothing."""
     last: dict[int, tuple[int | None, list[float]]] = {}

@@ -1,0 +1,185 @@
+"""Counts from a Prometheus-compatible server, by range queries."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from urllib.parse import urlencode
+
+import orjson
+
+from watchkeeper.kernel.errors import Refusal
+from watchkeeper.kernel.outbound import DeliveryFailed, Outbound
+from watchkeeper.modules.slo.definition import Counted, DataSource, Definition, Ratio
+from watchkeeper.modules.slo.model import Counts
+from watchkeeper.modules.slo.series import MINUTE
+from watchkeeper.modules.slo.sources import Key, Reading, ratio_counts
+from watchkeeper.modules.slo.store import Stored
+
+_LARGEST_ANSWER = 4_000_000
+_MOST_POINTS = 10_000
+_THREADS = 8
+_SCRAPES = 4  # in a window
+_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
+_INCREASE = re.compile(r"\bincrease\s*\(")
+
+
+class QueryRefused(Exception):
+    """The server can't tell a count by this query; the text says why, for people."""
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Asks the data sources of now. A query has one result, or none where nothing was counted."""
+
+    data_sources: Callable[[], Mapping[str, DataSource]]
+    outbound: Outbound
+    environ: Mapping[str, str]
+
+    @classmethod
+    def of(cls, data_sources: Callable[[], Mapping[str, DataSource]], outbound: Outbound) -> Prometheus:
+        """With this process's environment, where tokens are."""
+        return cls(data_sources, outbound, os.environ)
+
+    def owns(self, definition: Definition) -> bool:
+        return isinstance(definition.indicator, Ratio) and definition.indicator.total.data_source is not None
+
+    def read(self, wanted: Sequence[Stored], since: int, until: int, now: float) -> Reading:
+        found = Reading()
+        if not wanted:
+            return found
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="slo-prometheus") as threads:
+            for one in threads.map(lambda stored: self._one(stored, since, until, now), wanted):
+                found.counts |= one.counts
+                found.problems |= one.problems
+                for source, newest in one.newest.items():
+                    found.newest[source] = max(newest, found.newest.get(source, 0.0))
+        return found
+
+    def hours(self, wanted: Sequence[Stored], since: int, until: int) -> dict[Key, dict[int, Counts]]:  # noqa: ARG002
+        # Minutes of the last days are asked; a longer history grows from then on.
+        return {}
+
+    def forget(self, before: int) -> None:
+        pass
+
+    def _one(self, stored: Stored, since: int, until: int, now: float) -> Reading:
+        found = Reading()
+        indicator = stored.definition.indicator
+        if not isinstance(indicator, Ratio) or indicator.total.data_source is None:
+            return found
+        source = f"data_source:{indicator.total.data_source}"
+        part = indicator.good or indicator.bad
+        try:
+            total = self.counts(indicator.total, since, min(until, now))
+            some = self.counts(part, since, min(until, now)) if part is not None else {}
+        except QueryRefused as refused:
+            found.problems[f"slo:{stored.name}"] = str(refused)
+            return found
+        except (DeliveryFailed, Refusal) as error:
+            found.problems[source] = error.detail if isinstance(error, Refusal) else str(error)
+            return found
+        if total:
+            found.newest[source] = max(total)
+        # Where there is a total and no bad ones, nothing was bad; without a total nothing was measured.
+        some = {at: some.get(at, 0.0) for at in total}
+        step = self._step(indicator.total)
+        minutes: dict[int, Counts] = defaultdict(Counts)
+        for at, (good, whole) in ratio_counts(total, some, part_is_good=indicator.good is not None).items():
+            minutes[(at - 1) // MINUTE * MINUTE] += Counts(good, whole, float(step))
+        for objective in stored.definition.objectives:
+            found.counts[stored.name, objective.name] = dict(minutes)
+        return found
+
+    def counts(self, counted: Counted, since: int, until: float) -> dict[int, float]:
+        """Events of each step, by the step's end. Raises QueryRefused for an answer that is no count, DeliveryFailed
+        for none."""
+        source = self._source(counted)
+        step = self._step(counted)
+        found: dict[int, float] = {}
+        start = since // MINUTE * MINUTE
+        while start < until:
+            end = min(int(until) // step * step, start + _MOST_POINTS * step)
+            if counted.counter_value:
+                found |= self._grown(source, counted.query or "", start, end, step)
+            else:
+                found |= self._windowed(source, counted.query or "", start, end, step)
+            start += _MOST_POINTS * step
+        return found
+
+    def _source(self, counted: Counted) -> DataSource:
+        source = self.data_sources().get(counted.data_source or "")
+        if source is None:
+            raise QueryRefused(f"there is no data source {counted.data_source}")
+        return source
+
+    def _step(self, counted: Counted) -> int:
+        """Seconds: about a scrape, and a part of a minute."""
+        scrape = self._source(counted).scrape_interval.total_seconds()
+        return next((step for step in (5, 10, 15, 20, 30) if step >= scrape), MINUTE)
+
+    def _windowed(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
+        """Each step's share of the count of a window that ends with it. Windows of four scrapes overlap: that moves
+        events by half a window, and none out of the sum."""
+        window = _SCRAPES * step
+        points = self._range(source, _WINDOW.sub(f"{window}s", query), since + step, until, step)
+        per = 1.0 / _SCRAPES if _INCREASE.search(query) else float(step)
+        return {at: value * per for at, value in points.items()}
+
+    def _grown(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
+        """What a counter's value grew by; one that goes back started anew."""
+        points = sorted(self._range(source, query, since, until, step).items())
+        return {
+            at: max(0.0, value - before if value >= before else value)
+            for (before_at, before), (at, value) in pairwise(points)
+            if at - before_at == step
+        }
+
+    def _range(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
+        if until < since:
+            return {}
+        form = urlencode({"query": query, "start": since, "end": until, "step": step})
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        token = self.environ.get(source.token_env) if source.token_env else None
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        answer = self.outbound.ask(
+            f"{source.url.rstrip('/')}/api/v1/query_range", form.encode(), headers, largest=_LARGEST_ANSWER
+        )
+        if answer.status not in (200, 400, 422):
+            raise DeliveryFailed(f"{source.name} answered {answer.status}")
+        return points_of(answer.body)
+
+
+def points_of(body: bytes) -> dict[int, float]:
+    """The points of a range query's only result. Raises QueryRefused, DeliveryFailed for no answer of the protocol."""
+    try:
+        answer = orjson.loads(body)
+        status = answer["status"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise DeliveryFailed("it answered something that is no answer of Prometheus") from None
+    if status != "success":
+        raise QueryRefused(f"the query was refused: {str(answer.get('error', 'no reason given'))[:300]}")
+    try:
+        kind, series = answer["data"]["resultType"], answer["data"]["result"]
+    except (KeyError, TypeError):
+        raise DeliveryFailed("it answered something that is no answer of Prometheus") from None
+    if kind != "matrix" or not isinstance(series, list):
+        raise QueryRefused(f"the query answers a {kind}; one number at a time was expected")
+    if len(series) > 1:
+        raise QueryRefused(f"the query answers a vector of {len(series)} series; wrap it in sum(…)")
+    points: dict[int, float] = {}
+    for at, text in series[0]["values"] if series else ():
+        value = float(text)
+        if not math.isfinite(value):
+            raise QueryRefused(f"the query answers {text}; a count was expected: divide nothing in it")
+        if value < 0:
+            raise QueryRefused(f"the query answers {value:g}; a count is not negative")
+        points[int(at)] = value
+    return points

@@ -1,0 +1,164 @@
+"""What the engine holds in memory of one objective."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from watchkeeper.modules.slo.definition import Freshness, Objective
+from watchkeeper.modules.slo.model import Counts, Exclusion, rules_of
+from watchkeeper.modules.slo.rules import Seen, look, rule_text
+from watchkeeper.modules.slo.series import HOUR, MINUTE, Series
+from watchkeeper.modules.slo.shaping import split
+from watchkeeper.modules.slo.store import Stored
+from watchkeeper.modules.slo.store_counts import ALL, HourRow, net
+
+
+@dataclass
+class Tracker:
+    """Counts over time of an objective. `series` is without what is excluded; `excluded` holds that, by hour and kind.
+
+    `dirty` are hours that changed since they were last stored.
+    """
+
+    stored: Stored
+    objective: Objective
+    series: Series = field(init=False)
+    excluded: dict[int, dict[str, dict[int, Counts]]] = field(default_factory=dict)
+    excluded_hours: dict[int, dict[str, Counts]] = field(default_factory=dict)
+    dirty: set[int] = field(default_factory=set)
+    held: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clear_since: dict[str, datetime] = field(default_factory=dict)
+    # What is stored of each hour, as far as this process knows.
+    written: dict[int, tuple[tuple[str, Counts, bool], ...]] = field(default_factory=dict)
+    stored_at: datetime | None = None
+    has_been_fresh: bool = False
+
+    def __post_init__(self) -> None:
+        self.series = Series(self.stored.definition.window.length)
+        self.rules = rules_of(self.stored.definition)
+        self.has_been_fresh = not isinstance(self.stored.definition.indicator, Freshness)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.stored.name, self.objective.name
+
+    def counts_as(self, stored: Stored) -> bool:
+        """Whether what is held is what this definition counts."""
+        return (self.stored.id, self.stored.counted_as) == (stored.id, stored.counted_as)
+
+    def restore(self, hours: Mapping[int, Mapping[str, HourRow]]) -> None:
+        """Begin with the hours that were stored."""
+        leaving_out = self.stored.definition.excludes
+        self.series.put_whole_hours((hour, net(parts, leaving_out)) for hour, parts in sorted(hours.items()))
+        for hour, parts in hours.items():
+            self.written[hour] = tuple((row.part, row.counts, row.settled) for row in parts.values())
+            apart = {part: row.counts for part, row in parts.items() if part != ALL}
+            if apart:
+                self.excluded_hours[hour] = apart
+        self.has_been_fresh = self.has_been_fresh or any(
+            row.counts.good for parts in hours.values() for row in parts.values()
+        )
+
+    def put(self, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion]) -> None:
+        """What is known of some minutes now."""
+        for minute, counts in sorted(minutes.items()):
+            if not self.has_been_fresh:
+                if counts.good <= 0:
+                    continue  # it never came: that is not late, it is not there yet
+                self.has_been_fresh = True
+            before = self.series.minutes.bin(minute)
+            shown = self._without_excluded(minute, counts, exclusions)
+            if shown != before:
+                self.series.put(minute, shown)
+                self.dirty.add(minute // HOUR * HOUR)
+
+    def put_hour(self, hour: int, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion]) -> None:
+        """All of an hour again, with the exclusions of now."""
+        self.excluded.pop(hour, None)
+        self.excluded_hours.pop(hour, None)
+        shown = []
+        for minute in range(hour, hour + HOUR, MINUTE):
+            counts = minutes.get(minute, Counts())
+            shown.append(self._without_excluded(minute, counts, exclusions))
+            self.has_been_fresh = self.has_been_fresh or counts.good > 0
+        self.series.put_hour(hour, shown)
+        self.dirty.add(hour)
+
+    def put_whole_hour(self, hour: int, counts: Counts) -> None:
+        """An hour of which no minutes are known."""
+        self.series.put_whole_hours([(hour, counts)])
+        self.dirty.add(hour)
+
+    def rows(self, hour: int, *, settled: bool) -> list[HourRow]:
+        """An hour as it is stored."""
+        apart = self.parts(hour)
+        leaving_out = self.stored.definition.excludes
+        shown = self.series.hours.bin(hour)
+        taken = sum((counts for kind, counts in apart.items() if kind in leaving_out), Counts())
+        whole = Counts(shown.good + taken.good, shown.total + taken.total, shown.measured)
+        name, objective = self.key
+        kinds = dict.fromkeys((*self.excluded.get(hour, {}), *self.excluded_hours.get(hour, {})))
+        return [
+            HourRow(name, objective, hour, ALL, whole, settled),
+            *(HourRow(name, objective, hour, kind, apart[kind], settled) for kind in kinds),
+        ]
+
+    def parts(self, hour: int) -> dict[str, Counts]:
+        """What exclusions hold of an hour, by kind."""
+        if hour in self.excluded:
+            return {kind: sum(minutes.values(), Counts()) for kind, minutes in self.excluded[hour].items()}
+        return dict(self.excluded_hours.get(hour, {}))
+
+    def excluded_between(self, since: float, until: float) -> Counts:
+        """What the SLO leaves out of [since, until), by whole hours."""
+        found = Counts()
+        for hour in {*self.excluded, *self.excluded_hours}:
+            if since <= hour + HOUR / 2 < until:
+                for kind, counts in self.parts(hour).items():
+                    if kind in self.stored.definition.excludes:
+                        found = found + counts
+        return found
+
+    def look(self, now: datetime) -> list[Seen]:
+        """The rules, now."""
+        definition = self.stored.definition
+        held = {text for texts in self.held.values() for text in texts}
+        return look(
+            self.rules,
+            self.series,
+            self.objective.target,
+            definition.window.length,
+            definition.alerting,
+            now,
+            held=held,
+        )
+
+    def remember(self, seen: Sequence[Seen], now: datetime) -> None:
+        """What held, for hysteresis; and since when each action is clear."""
+        window = self.stored.definition.window.length
+        for action in {one.rule.action for one in seen}:
+            texts = tuple(rule_text(one.rule, window) for one in seen if one.holds and one.rule.action == action)
+            self.held[action] = texts
+            if texts:
+                self.clear_since.pop(action, None)
+            else:
+                self.clear_since.setdefault(action, now)
+
+    def forget(self, before: int) -> None:
+        """Drop what exclusions held before an instant; sums of it are stored."""
+        for kept in (self.excluded, self.excluded_hours, self.written):
+            for hour in [hour for hour in kept if hour < before]:
+                del kept[hour]
+
+    def _without_excluded(self, minute: int, counts: Counts, exclusions: Sequence[Exclusion]) -> Counts:
+        if not exclusions:
+            return counts
+        found = split(self.stored.definition, exclusions, minute, counts)
+        if found.kind is not None:
+            hour = minute // HOUR * HOUR
+            of_hour = self.excluded.setdefault(hour, defaultdict(dict))
+            of_hour[found.kind][minute] = found.excluded
+        return found.net
