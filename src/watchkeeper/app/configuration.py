@@ -15,6 +15,7 @@ from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsS
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
@@ -23,6 +24,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     IdentitySettings,
     TelemetrySettings,
     ConfigSettings,
+    SloSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -39,6 +41,7 @@ class Configuration:
     identity: IdentitySettings
     telemetry: TelemetrySettings
     config: ConfigSettings
+    slo: SloSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -53,6 +56,7 @@ class Configuration:
             self.identity,
             self.telemetry,
             self.config,
+            self.slo,
             self.audit,
             self.backup,
             self.mail,
@@ -62,7 +66,7 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "audit", "backup")
+    groups = ("identity", "telemetry", "config", "slo", "audit", "backup")
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -75,6 +79,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         identity=source.load(IdentitySettings),
         telemetry=source.load(TelemetrySettings),
         config=source.load(ConfigSettings),
+        slo=source.load(SloSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

@@ -39,6 +39,7 @@ from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.db.migrations import Migrations
 from watchkeeper.kernel.journal.listeners import Dispatcher, Listener
 from watchkeeper.kernel.keys import InstallationKey, key_in_database, key_in_directory, read_key_file, require_same_key
+from watchkeeper.kernel.outbound import OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.telemetry.self_telemetry import SelfTelemetry
 from watchkeeper.kernel.web.app_factory import create_app
@@ -60,6 +61,9 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.slo import public as slo
+from watchkeeper.modules.slo import wiring as slo_wiring
+from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.subjects import public as subjects
 from watchkeeper.modules.subjects import wiring as subjects_wiring
 from watchkeeper.modules.telemetry import wiring as telemetry_wiring
@@ -188,6 +192,8 @@ def _parts(
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
+        **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
+        OutboundSettings: configuration.outbound,
         **audit,
         BackupParts: backup,
         Backups: backup.backups,
@@ -216,6 +222,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *catalog_wiring.ROUTERS,
             *subjects_wiring.ROUTERS,
             *config_wiring.ROUTERS,
+            *slo_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -230,6 +237,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *catalog_wiring.NAV,
             *subjects_wiring.NAV,
             *config_wiring.NAV,
+            *slo_wiring.NAV,
             *telemetry_wiring.NAV,
             *timeline_routes.NAV,
             *audit_wiring.NAV,
@@ -243,9 +251,10 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             **subjects_wiring.TEMPLATES,
             **config_wiring.TEMPLATES,
             **telemetry_wiring.TEMPLATES,
+            **slo_wiring.TEMPLATES,
             "app": Path(__file__).parent / "templates",
         },
-        static={**identity_wiring.STATIC, **config_wiring.STATIC, **telemetry_wiring.STATIC},
+        static={**identity_wiring.STATIC, **config_wiring.STATIC, **slo_wiring.STATIC, **telemetry_wiring.STATIC},
         hot=("/ofrep",),
         body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/ofrep": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
@@ -273,6 +282,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 *_recurring(db, clock),
                 *audit_wiring.recurring(parts),
                 *config_wiring.recurring(clock, parts[ConfigSettings]),
+                *slo_wiring.recurring(clock, parts[SloSettings]),
             ],
         )
         deliveries = Deliveries(db, clock, listeners(clock))
@@ -288,6 +298,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 parts[DriftWatch].running(),
                 deliveries.running(),
                 config_wiring.following(parts[config.Hub], clock),
+                parts[slo.Engine].running(),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield

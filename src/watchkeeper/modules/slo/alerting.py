@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
@@ -15,19 +15,50 @@ from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.slo import store_counts
 from watchkeeper.modules.slo.calendars import length_of, window_of
 from watchkeeper.modules.slo.events import AlertFired, AlertResolved
-from watchkeeper.modules.slo.model import AlertState, budget_of
+from watchkeeper.modules.slo.model import AlertState, Exclusion, budget_of
 from watchkeeper.modules.slo.rules import Now, Seen, Step, after, rule_text, step
 from watchkeeper.modules.slo.shaping import touches
 from watchkeeper.modules.slo.sources import source_of
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.slo.tracker import Tracker
 
-if TYPE_CHECKING:
-    from watchkeeper.modules.slo.engine import Engine
-
 _log = structlog.get_logger("watchkeeper.slo")
 Action = Literal["page", "ticket"]
 _STARTS_WITHIN = timedelta(minutes=5)  # a server that has just begun has heard nobody yet
+
+
+class Watched(Protocol):
+    """What an engine holds: counts, open and recent alerts, exclusions, and what its sources said."""
+
+    @property
+    def trackers(self) -> Mapping[tuple[str, str], Tracker]:
+        """By SLO and objective."""
+        ...
+
+    @property
+    def states(self) -> Mapping[str, AlertState]:
+        """By dedup key."""
+        ...
+
+    @property
+    def exclusions(self) -> Sequence[Exclusion]:
+        """Those that were not withdrawn."""
+        ...
+
+    @property
+    def newest(self) -> Mapping[str, float]:
+        """By source, the end of what it told."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, tuple[str, datetime]]:
+        """By source, why it does not answer and since when."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """Since when anybody listens."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +69,7 @@ class Transition:
     found: Now
 
 
-def due(engine: Engine, now: datetime) -> list[Transition]:
+def due(engine: Watched, now: datetime) -> list[Transition]:
     """Compare what holds with what is open."""
     found = []
     for tracker in engine.trackers.values():
@@ -72,7 +103,7 @@ def take(session: Session, transitions: Iterable[Transition], now: datetime) -> 
 
 
 def _of_objective(
-    engine: Engine,
+    engine: Watched,
     tracker: Tracker,
     action: Action,
     seen: Sequence[Seen],
@@ -140,7 +171,7 @@ def _detail(worst: Seen | None, rules: Sequence[str], spent: float) -> str:
     )
 
 
-def _of_sources(engine: Engine, now: datetime) -> Iterable[Transition]:
+def _of_sources(engine: Watched, now: datetime) -> Iterable[Transition]:
     """A source that says nothing is an alert of its own: no errors are known because nothing is."""
     users: dict[str, list[Tracker]] = {}
     for tracker in engine.trackers.values():
@@ -163,7 +194,7 @@ def _of_sources(engine: Engine, now: datetime) -> Iterable[Transition]:
             yield Transition(replace(state, detail="nothing asks it any more"), Now(holds=False))
 
 
-def _silent_since(engine: Engine, source: str, now: datetime) -> datetime | None:
+def _silent_since(engine: Watched, source: str, now: datetime) -> datetime | None:
     """Since when nothing is known; None while it speaks, and for what was never heard."""
     problem = engine.problems.get(source)
     if problem is not None:
@@ -174,7 +205,7 @@ def _silent_since(engine: Engine, source: str, now: datetime) -> datetime | None
     return now - timedelta(seconds=now.timestamp() - newest)
 
 
-def _all_in_maintenance(engine: Engine, trackers: Sequence[Tracker], now: datetime) -> bool:
+def _all_in_maintenance(engine: Watched, trackers: Sequence[Tracker], now: datetime) -> bool:
     at = now.timestamp()
     return all(
         any(
@@ -185,7 +216,7 @@ def _all_in_maintenance(engine: Engine, trackers: Sequence[Tracker], now: dateti
     )
 
 
-def _silence(source: str, trackers: Sequence[Tracker], engine: Engine, since: datetime, now: datetime) -> AlertState:
+def _silence(source: str, trackers: Sequence[Tracker], engine: Watched, since: datetime, now: datetime) -> AlertState:
     pages = any(rule.action == "page" for one in trackers for rule in one.rules)
     kind, _, name = source.partition(":")
     what = {"service": f"the service {name}", "data_source": f"the data source {name}"}.get(kind, f"the SLO {name}")

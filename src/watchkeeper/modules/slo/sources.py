@@ -125,7 +125,7 @@ class Embedded:
             heard = {row.at for row in rows}
             for stored in of_service:
                 for objective in stored.definition.objectives:
-                    counts = _count(_chosen(stored), objective, rows)
+                    counts = count_of(_chosen(stored), objective, rows)
                     key = (stored.name, objective.name)
                     found[key] = {hour: Counts(*counts.get(hour, (0.0, 0.0)), float(HOUR)) for hour in heard}
         return found
@@ -155,7 +155,7 @@ class Embedded:
             if row.service in by_service:
                 rows_of[row.service].append(row)
         return {
-            (stored.name, objective.name): _count(_chosen(stored), objective, rows_of[service])
+            (stored.name, objective.name): count_of(_chosen(stored), objective, rows_of[service])
             for service, of_service in by_service.items()
             for stored in of_service
             for objective in stored.definition.objectives
@@ -292,17 +292,17 @@ def _by_service(wanted: Iterable[Stored]) -> dict[str, list[Stored]]:
     return found
 
 
-def _count(indicator: Chosen, objective: Objective, rows: Sequence[RequestCount]) -> dict[int, tuple[float, float]]:
+def count_of(indicator: Chosen, objective: Objective, rows: Sequence[RequestCount]) -> dict[int, tuple[float, float]]:
+    """(good, total) by step."""
     found: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     chosen: dict[tuple[str, str, str], bool] = {}
     limit = (objective.threshold or timedelta(0)) / timedelta(microseconds=1) * 1_000
     shares: dict[int, float] = {}
     for row in rows:
         group = (row.environment, row.route, row.method)
-        fits = chosen.get(group)
-        if fits is None:
-            fits = chosen[group] = _fits(indicator, *group)
-        if not fits:
+        if group not in chosen:
+            chosen[group] = fits(indicator, *group)
+        if not chosen[group]:
             continue
         if not isinstance(indicator, Availability):
             share = shares.get(row.bucket)
@@ -318,7 +318,8 @@ def _count(indicator: Chosen, objective: Objective, rows: Sequence[RequestCount]
     return {at: (good, total) for at, (good, total) in found.items()}
 
 
-def _fits(chosen: Chosen, environment: str, route: str, method: str) -> bool:
+def fits(chosen: Chosen, environment: str, route: str, method: str) -> bool:
+    """Whether requests of this kind count."""
     return (
         (chosen.environment is None or chosen.environment == environment)
         and (not chosen.routes or any(fnmatchcase(route, one) for one in chosen.routes))

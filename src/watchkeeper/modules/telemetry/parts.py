@@ -206,6 +206,10 @@ def listed(services: set[Any]) -> tuple[str, ...] | None:
     return tuple(sorted(services)) if len(services) <= MOST_LISTED_SERVICES else None
 
 
+# Of a request's span: 5xx, or an error without a status code.
+FAILED = "status_code >= 500 OR (status = 'error' AND coalesce(status_code, 500) >= 500)"
+
+
 def added(column: str) -> str:
     """SQL that adds a column up and stops at the largest number there is, where a hostile sender got it that far."""
     return f"least(sum({column}), {LARGEST})::BIGINT"
@@ -220,8 +224,7 @@ def _rollup_sql(step: int) -> str:
             coalesce(method, '') AS method, 'spans' AS source,
             greatest(0, least({LAST_BUCKET}, {bucket}))::SMALLINT AS bucket,
             count(*)::BIGINT AS requests,
-            count(*) FILTER (WHERE status_code >= 500 OR (status = 'error' AND coalesce(status_code, 500) >= 500))
-                AS errors,
+            count(*) FILTER (WHERE {FAILED}) AS errors,
             count(*) FILTER (WHERE status_code BETWEEN 400 AND 499) AS client_errors,
             {added("duration")} AS duration_sum, max(duration)::BIGINT AS duration_max
         FROM incoming WHERE kind IN ('server', 'consumer') GROUP BY ALL

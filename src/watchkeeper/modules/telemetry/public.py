@@ -18,12 +18,14 @@ from watchkeeper.modules.telemetry.places import SEEN_WITHIN
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.query_counts import (
     RequestCount,
+    VersionCount,
     counter_growth,
     event_counts,
     event_times,
     gauge_values,
     minutes_seen,
     request_counts,
+    version_counts,
 )
 from watchkeeper.modules.telemetry.ranges import Range
 
@@ -33,6 +35,7 @@ __all__ = [
     "RequestCount",
     "Requests",
     "Telemetry",
+    "VersionCount",
     "Window",
     "counter_growth",
     "event_counts",
@@ -45,6 +48,7 @@ __all__ = [
     "requests",
     "requests_along",
     "share_below",
+    "version_counts",
 ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from watchkeeper.modules.telemetry.model import HOUR, MINUTE, SECOND, Dataset
-from watchkeeper.modules.telemetry.parts import added
+from watchkeeper.modules.telemetry.parts import FAILED, added
 from watchkeeper.modules.telemetry.query import Telemetry, json_path
 from watchkeeper.modules.telemetry.query_metrics import changes
 from watchkeeper.modules.telemetry.ranges import Range
@@ -170,3 +170,47 @@ def _having(where: Mapping[str, str]) -> tuple[list[str], list[str]]:
 
 def _range(since: int, until: int) -> Range:
     return Range(since * SECOND, until * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCount:
+    """Requests of one route that one release of a service answered."""
+
+    version: str
+    environment: str
+    route: str
+    method: str
+    requests: int
+    errors: int
+    client_errors: int
+    slow: int
+    first: float
+    last: float
+
+
+def version_counts(
+    telemetry: Telemetry, service: str, since: int, until: int, *, slower_than: float | None = None
+) -> list[VersionCount]:
+    """By release, from spans: what of [since, until) is still kept of them. `slow` are those that took longer than so
+    many seconds."""
+    limit = int((slower_than if slower_than is not None else 1e9) * SECOND)
+    rows = telemetry.select(
+        Dataset.SPANS,
+        _range(since, until),
+        (
+            "coalesce(version, '') AS version",
+            "coalesce(environment, '') AS environment",
+            "coalesce(route, '') AS route",
+            "coalesce(method, '') AS method",
+            "count(*) AS requests",
+            f"count(*) FILTER (WHERE {FAILED}) AS errors",
+            "count(*) FILTER (WHERE status_code BETWEEN 400 AND 499) AS client_errors",
+            f"count(*) FILTER (WHERE duration > {limit}) AS slow",
+            f"min(time) / {SECOND} AS first",
+            f"max(time) / {SECOND} AS last",
+        ),
+        where=["kind IN ('server', 'consumer')"],
+        service=service,
+        tail="GROUP BY ALL",
+    ).rows
+    return [VersionCount(*row) for row in rows]

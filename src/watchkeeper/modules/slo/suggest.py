@@ -1,0 +1,104 @@
+"""Targets that the last weeks would have met: a beginning, for a team that has none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchkeeper.modules.slo.definition import Availability, Definition, Latency, Objective, Window
+from watchkeeper.modules.slo.series import HOUR
+from watchkeeper.modules.slo.sources import count_of
+from watchkeeper.modules.telemetry import public as telemetry
+from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
+
+LOOKS_BACK = timedelta(days=28)
+_LEAST_EVENTS = 100
+_TARGETS = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.9)
+_THRESHOLDS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
+_DAY = 24 * HOUR
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An SLO as it could be, and what it rests on: shares are of `events` in `days`."""
+
+    definition: Definition
+    measured_share: float
+    worst_day_share: float
+    events: float
+    days: float
+    reason: str
+
+
+def suggest(store: Telemetry, service: str, now: datetime) -> list[Suggestion]:
+    """Availability and latency of a service; nothing for one with fewer than 100 requests. Raises QueryTooSlow."""
+    end = int(now.timestamp()) // HOUR * HOUR + HOUR
+    since = end - int(LOOKS_BACK.total_seconds())
+    rows = telemetry.request_counts(store, since, end, hourly=True, service=service)
+    total = sum(row.requests for row in rows)
+    if total < _LEAST_EVENTS:
+        return []
+    days = (max(row.at for row in rows) - min(row.at for row in rows) + HOUR) / _DAY
+    slug = "".join(letter if letter.isalnum() else "-" for letter in service.lower()).strip("-")[:40] or "service"
+    return [_availability(rows, service, slug, days), *_latency(rows, service, slug, days)]
+
+
+def _availability(rows: list[RequestCount], service: str, slug: str, days: float) -> Suggestion:
+    indicator = Availability(service=service)
+    share, worst, events = _shares(indicator, Objective(target=0.5), rows)
+    target = _below(share)
+    allowed = (1 - target) * events
+    reason = (
+        f"{share:.4%} of {events:,.0f} requests in {days:.1f} days did not fail, {worst:.4%} on the worst day; "
+        f"{target:.6g} would have left {max(0.0, 1 - (1 - share) * events / allowed):.0%} of its budget"
+    )
+    definition = Definition(
+        name=f"{slug}-availability",
+        display_name=f"{service}: requests that do not fail",
+        service=service,
+        indicator=indicator,
+        objectives=(Objective(target=target),),
+        window=Window(rolling=timedelta(days=30)),
+    )
+    return Suggestion(definition, share, worst, events, days, reason)
+
+
+def _latency(rows: list[RequestCount], service: str, slug: str, days: float) -> list[Suggestion]:
+    indicator = Latency(service=service)
+    for seconds in _THRESHOLDS:
+        objective = Objective(name="p95", target=0.95, threshold=timedelta(seconds=seconds))
+        share, worst, events = _shares(indicator, objective, rows)
+        if share >= 0.96:
+            definition = Definition(
+                name=f"{slug}-latency",
+                display_name=f"{service}: quick answers",
+                service=service,
+                indicator=indicator,
+                objectives=(objective,),
+                window=Window(rolling=timedelta(days=30)),
+            )
+            reason = (
+                f"{share:.2%} of {events:,.0f} requests in {days:.1f} days took at most {seconds * 1000:g} ms, "
+                f"{worst:.2%} on the worst day"
+            )
+            return [Suggestion(definition, share, worst, events, days, reason)]
+    return []
+
+
+def _below(share: float) -> float:
+    """The strictest usual target that leaves a third of its budget; 0.9 where none does."""
+    return next((target for target in _TARGETS if (1 - share) <= (1 - target) * 2 / 3), _TARGETS[-1])
+
+
+def _shares(
+    indicator: Availability | Latency, objective: Objective, rows: list[RequestCount]
+) -> tuple[float, float, float]:
+    by_day: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for at, (good, total) in count_of(indicator, objective, rows).items():
+        day = by_day[at // _DAY]
+        day[0] += good
+        day[1] += total
+    events = sum(total for _, total in by_day.values())
+    worst = min((good / total for good, total in by_day.values() if total > 0), default=1.0)
+    return sum(good for good, _ in by_day.values()) / max(events, 1.0), worst, events
