@@ -182,7 +182,7 @@ class Engine:
         rows = store_counts.read_hours(session, since, int(now.timestamp()) + HOUR, slo=only)
         with self.lock:
             for tracker in fresh:
-                tracker.restore(rows.get(tracker.key, {}))
+                tracker.restore(rows.get(tracker.key, {}), int(now.timestamp()) // HOUR * HOUR)
         return since
 
     def _fill(self, fresh: Sequence[Tracker], since: int, now: datetime) -> None:

@@ -49,10 +49,12 @@ class Tracker:
         """Whether what is held is what this definition counts."""
         return (self.stored.id, self.stored.counted_as) == (stored.id, stored.counted_as)
 
-    def restore(self, hours: Mapping[int, Mapping[str, HourRow]]) -> None:
-        """Begin with the hours that were stored."""
+    def restore(self, hours: Mapping[int, Mapping[str, HourRow]], running: int) -> None:
+        """Begin with the hours that were stored; of the one that is `running` the minutes come from the source."""
         leaving_out = self.stored.definition.excludes
-        self.series.put_whole_hours((hour, net(parts, leaving_out)) for hour, parts in sorted(hours.items()))
+        self.series.put_whole_hours(
+            (hour, net(parts, leaving_out)) for hour, parts in sorted(hours.items()) if hour < running
+        )
         for hour, parts in hours.items():
             self.written[hour] = tuple((row.part, row.counts, row.settled) for row in parts.values())
             apart = {part: row.counts for part, row in parts.items() if part != ALL}
@@ -116,7 +118,7 @@ class Tracker:
         """What the SLO leaves out of [since, until), by whole hours."""
         found = Counts()
         for hour in {*self.excluded, *self.excluded_hours}:
-            if since <= hour + HOUR / 2 < until:
+            if since < hour + HOUR and hour < until:
                 for kind, counts in self.parts(hour).items():
                     if kind in self.stored.definition.excludes:
                         found = found + counts
