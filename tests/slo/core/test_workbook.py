@@ -171,7 +171,7 @@ def test_the_pairs_of_other_windows_spend_the_same_shares() -> None:
         spent = [one.burn_rate(window) * (one.long / window) for one in workbook_rules(window)]
         assert spent == pytest.approx([0.02, 0.05, 0.1, 0.1], rel=1e-4)
     assert [one.burn for one in RULES] == [14.4, 6.0, 3.0, 1.0]
-    assert BURN_WINDOWS == tuple(one.long for one in RULES)
+    assert tuple(one.long for one in RULES) == BURN_WINDOWS
 
 
 def open_alert(**changes: object) -> AlertState:

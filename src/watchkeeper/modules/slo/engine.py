@@ -32,6 +32,7 @@ from watchkeeper.modules.slo.tracker import Tracker
 
 _log = structlog.get_logger("watchkeeper.slo")
 _CHUNK = 6 * HOUR
+_MINUTES_OF = 8 * HOUR  # the hours whose minutes are kept one by one
 _RECENT = 3 * MINUTE  # what each look reads again: telemetry comes a few seconds late
 # How often what came late is looked for, and how many hours back.
 _LATE = ((timedelta(minutes=5), 1), (timedelta(hours=1), 24))
@@ -265,7 +266,7 @@ class Engine:
             if hour < kept_by_source and tracker.series.hours.bin(hour).total > sum(o.total for o in of_hour.values()):
                 continue
             if hour + HOUR <= now.timestamp():
-                tracker.put_hour(hour, of_hour, exclusions)
+                tracker.put_hour(hour, of_hour, exclusions, recent=hour > now.timestamp() - _MINUTES_OF)
             else:
                 tracker.put(of_hour, exclusions)
 

@@ -128,15 +128,15 @@ class Series:
             self.fives.add(minute, change)
             self.hours.add(minute, change)
 
-    def put_hour(self, hour: int, minutes: Sequence[Counts]) -> None:
-        """Sixty minutes of an hour, whatever of it is still kept one by one."""
+    def put_hour(self, hour: int, minutes: Sequence[Counts], *, recent: bool) -> None:
+        """Sixty minutes of an hour that is over; they are kept one by one if it is `recent`, or if others are."""
         whole = Counts()
         for number in range(12):
             five = sum(minutes[number * 5 : number * 5 + 5], Counts())
             _set(self.fives, hour + number * FIVE_MINUTES, five)
             whole = whole + five
         for number, counts in enumerate(minutes):
-            if hour + number * MINUTE >= self.minutes.start and len(self.minutes):
+            if recent or (len(self.minutes) and hour + number * MINUTE >= self.minutes.start):
                 _set(self.minutes, hour + number * MINUTE, counts)
         _set(self.hours, hour, whole)
 

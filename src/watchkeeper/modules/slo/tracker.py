@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,12 +35,14 @@ class Tracker:
     # What is stored of each hour, as far as this process knows.
     written: dict[int, tuple[tuple[str, Counts, bool], ...]] = field(default_factory=dict)
     stored_at: datetime | None = None
-    has_been_fresh: bool = False
+    # Before it came for the first time it was not late: it was not there yet.
+    there_since: float = 0.0
 
     def __post_init__(self) -> None:
         self.series = Series(self.stored.definition.window.length)
         self.rules = rules_of(self.stored.definition)
-        self.has_been_fresh = not isinstance(self.stored.definition.indicator, Freshness)
+        if isinstance(self.stored.definition.indicator, Freshness):
+            self.there_since = math.inf
 
     @property
     def key(self) -> tuple[str, str]:
@@ -60,33 +63,30 @@ class Tracker:
             apart = {part: row.counts for part, row in parts.items() if part != ALL}
             if apart:
                 self.excluded_hours[hour] = apart
-        self.has_been_fresh = self.has_been_fresh or any(
-            row.counts.good for parts in hours.values() for row in parts.values()
-        )
+        fresh = (hour for hour, parts in hours.items() if any(row.counts.good for row in parts.values()))
+        self.there_since = min(self.there_since, min(fresh, default=math.inf))
 
     def put(self, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion]) -> None:
         """What is known of some minutes now."""
-        for minute, counts in sorted(minutes.items()):
-            if not self.has_been_fresh:
-                if counts.good <= 0:
-                    continue  # it never came: that is not late, it is not there yet
-                self.has_been_fresh = True
+        for minute, counts in sorted(self._there(minutes).items()):
             before = self.series.minutes.bin(minute)
             shown = self._without_excluded(minute, counts, exclusions)
             if shown != before:
                 self.series.put(minute, shown)
                 self.dirty.add(minute // HOUR * HOUR)
 
-    def put_hour(self, hour: int, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion]) -> None:
-        """All of an hour again, with the exclusions of now."""
+    def put_hour(
+        self, hour: int, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion], *, recent: bool
+    ) -> None:
+        """All of an hour that is over again, with the exclusions of now."""
         self.excluded.pop(hour, None)
         self.excluded_hours.pop(hour, None)
         shown = []
+        there = self._there(minutes)
         for minute in range(hour, hour + HOUR, MINUTE):
-            counts = minutes.get(minute, Counts())
+            counts = there.get(minute, Counts())
             shown.append(self._without_excluded(minute, counts, exclusions))
-            self.has_been_fresh = self.has_been_fresh or counts.good > 0
-        self.series.put_hour(hour, shown)
+        self.series.put_hour(hour, shown, recent=recent)
         self.dirty.add(hour)
 
     def put_whole_hour(self, hour: int, counts: Counts) -> None:
@@ -154,6 +154,13 @@ class Tracker:
         for kept in (self.excluded, self.excluded_hours, self.written):
             for hour in [hour for hour in kept if hour < before]:
                 del kept[hour]
+
+    def _there(self, minutes: Mapping[int, Counts]) -> Mapping[int, Counts]:
+        if not self.there_since:
+            return minutes
+        first = min((minute for minute, counts in minutes.items() if counts.good > 0), default=math.inf)
+        self.there_since = min(self.there_since, first)
+        return {minute: counts for minute, counts in minutes.items() if minute >= self.there_since}
 
     def _without_excluded(self, minute: int, counts: Counts, exclusions: Sequence[Exclusion]) -> Counts:
         if not exclusions:
