@@ -26,11 +26,10 @@ from watchkeeper.modules.slo.permissions import (
 from watchkeeper.modules.slo.records import Records
 from watchkeeper.modules.slo.routes import Changer, Db, NameInPath, Now, OfService, TheEngine, Viewer, require_own
 from watchkeeper.modules.slo.service import Slos
-from watchkeeper.modules.slo.wire import (
+from watchkeeper.modules.slo.wire import AlertList, AlertView
+from watchkeeper.modules.slo.wire_records import (
     AdjustmentList,
     AdjustmentView,
-    AlertList,
-    AlertView,
     DataSourceList,
     ExclusionList,
     ExclusionView,

@@ -108,12 +108,39 @@ class Slos:
         by: str,
         source: str,
     ) -> Stored:
+        kept = self._kept(before, definition, managed_by, applied, by)
+        if before is None:
+            if not store.add(self.session, kept):
+                raise SloExists(f"There is an SLO {definition.name} already.")
+            store_counts.forget_hours(self.session, slo=definition.name)
+            said = definition.model_dump(mode="json")
+            self._tell(SloDefined(slo=kept.name, service_name=definition.service, after=said), by=by, source=source)
+        elif before.definition != definition:
+            if before.counted_as != kept.counted_as:
+                store_counts.forget_hours(self.session, slo=kept.name)
+            store.change(self.session, kept)
+            self._tell(_changed(before, kept), by=by, source=source)
+        elif (before.managed_by, before.applied) != (kept.managed_by, kept.applied):
+            store.change(self.session, kept)
+        else:
+            return before
+        store.move_generation(self.session)
+        return kept
+
+    def _kept(
+        self,
+        before: Stored | None,
+        definition: Definition,
+        managed_by: ManagedBy,
+        applied: Mapping[str, Any] | None,
+        by: str,
+    ) -> Stored:
+        """What came from files stays theirs; what is changed elsewhere differs from them since then."""
         now = self.clock.now()
-        said = definition.model_dump(mode="json")
         of_files = managed_by == "ops" or (before is not None and before.managed_by == "ops")
         applied = applied if managed_by == "ops" else before.applied if before is not None else None
-        differs = of_files and managed_by != "ops" and applied != said
-        kept = Stored(
+        differs = of_files and managed_by != "ops" and applied != definition.model_dump(mode="json")
+        return Stored(
             id=before.id if before else new_id("slo"),
             definition=definition,
             version=before.version + 1 if before else 1,
@@ -125,32 +152,6 @@ class Slos:
             applied=applied,
             differs_since=(before.differs_since if before and before.differs_since else now) if differs else None,
         )
-        if before is None:
-            if not store.add(self.session, kept):
-                raise SloExists(f"There is an SLO {definition.name} already.")
-            store_counts.forget_hours(self.session, slo=definition.name)
-            self._tell(SloDefined(slo=kept.name, service_name=definition.service, after=said), by=by, source=source)
-        elif before.definition != definition:
-            anew = before.counted_as != kept.counted_as
-            if anew:
-                store_counts.forget_hours(self.session, slo=kept.name)
-            store.change(self.session, kept)
-            earlier = before.definition.model_dump(mode="json")
-            changed = [name for name in said if said[name] != earlier[name]]
-            fact = SloChanged(
-                slo=kept.name,
-                service_name=definition.service,
-                before={name: earlier[name] for name in changed},
-                after={name: said[name] for name in changed},
-                counted_anew=anew,
-            )
-            self._tell(fact, by=by, source=source)
-        elif (before.managed_by, before.applied) != (kept.managed_by, kept.applied):
-            store.change(self.session, kept)
-        else:
-            return before
-        store.move_generation(self.session)
-        return kept
 
     def remove(self, name: str, *, by: str, source: str, reason: str = "") -> None:
         """Delete an SLO. Raises SloNotFound, or SloInUse with the composites that it is a part of."""
@@ -232,6 +233,18 @@ class Slos:
 
     def _tell(self, event: Event, *, by: str, source: str) -> None:
         journal.append(self.session, event, by=by, source=source, at=self.clock.now())
+
+
+def _changed(before: Stored, kept: Stored) -> SloChanged:
+    said, earlier = kept.definition.model_dump(mode="json"), before.definition.model_dump(mode="json")
+    changed = [name for name in said if said[name] != earlier[name]]
+    return SloChanged(
+        slo=kept.name,
+        service_name=kept.definition.service,
+        before={name: earlier[name] for name in changed},
+        after={name: said[name] for name in changed},
+        counted_anew=before.counted_as != kept.counted_as,
+    )
 
 
 def sources_of(definition: Definition) -> frozenset[str]:

@@ -15,6 +15,13 @@ phase = "pre"
 
 
 def upgrade() -> None:
+    _definitions()
+    _counts()
+    _alerts()
+    _records()
+
+
+def _definitions() -> None:
     op.create_table(
         "slo_definitions",
         sa.Column("name", sa.String(63), primary_key=True),
@@ -48,6 +55,9 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, nullable=False),
     )
     op.bulk_insert(numbers, [{"id": 1, "number": 1}])
+
+
+def _counts() -> None:
     op.create_table(
         "slo_hours",
         sa.Column("slo", sa.String(63), primary_key=True),
@@ -70,6 +80,9 @@ def upgrade() -> None:
         sa.Column("found_at", UtcDateTime, nullable=False),
     )
     op.create_index("ix_slo_revisions_slo_found_at", "slo_revisions", ["slo", "found_at"])
+
+
+def _alerts() -> None:
     op.create_table(
         "slo_alerts",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -91,6 +104,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_slo_alerts_slo_started_at", "slo_alerts", ["slo", "started_at"])
     op.create_index("ix_slo_alerts_dedup_key", "slo_alerts", ["dedup_key", "started_at"])
+
+
+def _records() -> None:
     op.create_table(
         "slo_exclusions",
         sa.Column("id", sa.String(40), primary_key=True),
