@@ -61,11 +61,13 @@ def added(counts: Iterable[Counts]) -> Counts:
 class Budget:
     """What may go wrong in a window, and what of it did.
 
-    `allowed` bad events of `total`; `spent` is bad events (less what was given back) as a share of `allowed`, never
+    `expected` is how many events the whole window has: those that were counted, and as many again for each stretch of
+    it that was not measured (yet). `allowed` is what of them may be bad; `spent` is bad events (less what was given back) as a share of `allowed`, never
     negative; `remaining` = 1 - spent but at least 0; `overspent` what is beyond. `minutes` and `minutes_left` are
     those of a full outage at even traffic.
     """
 
+    expected: float
     allowed: float
     bad: float
     given_back: float
@@ -90,10 +92,17 @@ class Budget:
 
 
 def budget_of(counts: Counts, target: float, window: timedelta, *, given_back: float = 0.0) -> Budget:
-    """Event-weighted: spent = bad / ((1 - target) x total). Nothing counted is nothing spent."""
-    allowed = (1.0 - target) * counts.total
+    """Event-weighted: spent = bad / ((1 - target) x expected), where expected = total x window / measured time.
+
+    A month that has only begun, or an SLO without history, thus has the budget of a whole window from its first hour
+    on, as a burn rate has: burning 14.4 times too fast for an hour spends 2 % of 30 days, whatever day it is.
+    """
+    unmeasured = window.total_seconds() / max(1.0, counts.measured) if counts.measured > 0 else 1.0
+    expected = counts.total * max(1.0, unmeasured)
+    allowed = (1.0 - target) * expected
     bad = max(0.0, counts.bad - max(0.0, given_back))
     return Budget(
+        expected=expected,
         allowed=allowed,
         bad=counts.bad,
         given_back=min(counts.bad, max(0.0, given_back)),

@@ -36,12 +36,13 @@ class CountsView(BaseModel):
 
 
 class BudgetView(BaseModel):
-    """`spent`, `remaining` and `overspent` are shares of the budget, `events` bad events, `minutes` those of a full
-    outage at even traffic."""
+    """`spent` (bad events / `allowed_events`), `remaining` and `overspent` are shares of the budget; `expected_events`
+    are those of the whole window, `minutes` those of a full outage at even traffic."""
 
     spent: float
     remaining: float
     overspent: float
+    expected_events: float
     allowed_events: float
     events_left: float
     given_back_events: float
@@ -139,6 +140,7 @@ class FiguresView(BaseModel):
                 spent=budget.spent,
                 remaining=budget.remaining,
                 overspent=budget.overspent,
+                expected_events=budget.expected,
                 allowed_events=budget.allowed,
                 events_left=budget.events_left,
                 given_back_events=budget.given_back,
