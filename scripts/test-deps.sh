@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what the tests use beside Python: PostgreSQL's server programs, Chromium and Node.js from Debian, and the real
-# OFREP clients of npm. Mirrors of npm are taken from its own configuration.
+# Brings what the tests use beside Python: PostgreSQL's server programs, Chromium, Node.js and Prometheus (with promtool)
+# from Debian, and the real OFREP clients of npm. Mirrors of npm are taken from its own configuration.
 # Quiet when they are there. Without them the tests that need them are skipped, or fail where CI=true.
 set -euo pipefail
 
@@ -9,6 +9,7 @@ postgres=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb ||
 [ -n "$postgres" ] || wanted+=(postgresql)
 [ -x /usr/bin/chromium ] || wanted+=(chromium)
 command -v npm >/dev/null || wanted+=(nodejs npm)
+command -v promtool >/dev/null || wanted+=(prometheus)
 
 clients=$(cd "$(dirname "$0")/../tests/contract/ofrep/node" && pwd)
 
@@ -40,6 +41,13 @@ echo "Installing for the tests: ${wanted[*]} …" >&2
 if [[ " ${wanted[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | root tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+# Nor does a Prometheus of the machine's own begin to run.
+policy=/usr/sbin/policy-rc.d
+if [[ " ${wanted[*]} " == *" prometheus "* ]] && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | root tee "$policy" >/dev/null
+    root chmod 755 "$policy"
+    trap 'root rm -f "$policy"' EXIT
 fi
 log=$(mktemp)
 if ! { root apt-get update && root env DEBIAN_FRONTEND=noninteractive \
