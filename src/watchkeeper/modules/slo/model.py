@@ -62,9 +62,9 @@ class Budget:
     """What may go wrong in a window, and what of it did.
 
     `expected` is how many events the whole window has: those that were counted, and as many again for each stretch of
-    it that was not measured (yet). `allowed` is what of them may be bad; `spent` is bad events (less what was given back) as a share of `allowed`, never
-    negative; `remaining` = 1 - spent but at least 0; `overspent` what is beyond. `minutes` and `minutes_left` are
-    those of a full outage at even traffic.
+    it that was not measured (yet). `allowed` is what of them may be bad; `spent` is bad events (less what was given
+    back) as a share of `allowed`, never negative; `remaining` = 1 - spent but at least 0; `overspent` what is beyond.
+    `minutes` and `minutes_left` are those of a full outage at even traffic.
     """
 
     expected: float
