@@ -185,7 +185,11 @@ def _parts(
         DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: catalog.ReadinessChecks(
-            (*catalog_wiring.CHECKS, *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock))
+            (
+                *catalog_wiring.CHECKS,
+                *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock),
+                *slo_wiring.readiness_checks(db),
+            )
         ),
         subjects.SegmentUses: SEGMENT_USES,
         identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by)),

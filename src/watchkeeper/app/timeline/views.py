@@ -25,6 +25,10 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "config_change": lambda change: f"/config/changes/{quote(change)}",
     "environment": lambda _: "/config/environments",
     "segment": lambda name: f"/segments/{quote(name)}",
+    "slo": lambda name: f"/slos/{quote(name)}",
+    "slo_exclusion": lambda _: "/slos/exclusions",
+    "slo_policy": lambda _: "/slos/policies",
+    "slo_data_source": lambda _: "/slos/data-sources",
 }
 # Where what a kind of fact tells of can be undone.
 _UNDO: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -42,6 +46,8 @@ _ICONS = {
     "catalog.service_discovered": "traces",
     "catalog.environment_discovered": "traces",
     "catalog.service_returned": "traces",
+    "slo.alert_fired": "warning",
+    "slo": "metrics",
     "audit": "key",
     "catalog": "services",
     "config": "settings",

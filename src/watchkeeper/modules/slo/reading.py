@@ -26,7 +26,7 @@ from watchkeeper.modules.slo.model import (
     burn_of,
     forecast,
 )
-from watchkeeper.modules.slo.series import HOUR, MINUTE
+from watchkeeper.modules.slo.series import MINUTE
 from watchkeeper.modules.slo.sources import source_of
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.slo.tracker import Tracker
@@ -77,10 +77,9 @@ def series(
     width = max(MINUTE, round(wanted.total_seconds() / MINUTE) * MINUTE)
     width = max(width, -(-int((until - since).total_seconds()) // _MOST_POINTS // MINUTE) * MINUTE)
     tracker = engine.tracker(slo, target.name)
+    if tracker is not None:
+        width = max(width, tracker.series.finest(since.timestamp()).width)
     start = int(since.timestamp()) // width * width
-    if tracker is None or not len(tracker.series.minutes) or start < tracker.series.minutes.start:
-        width = max(300 if tracker is not None and start >= tracker.series.fives.start else HOUR, width)
-        start = int(since.timestamp()) // width * width
     points = []
     with engine.lock:
         for at in range(start, int(until.timestamp()), width):

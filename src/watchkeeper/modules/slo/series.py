@@ -151,12 +151,16 @@ class Series:
 
     def between(self, since: float, until: float) -> Counts:
         """From the finest bins that reach back that far."""
+        return self.finest(since).between(since, until)
+
+    def finest(self, since: float) -> Level:
+        """The finest bins that reach back that far."""
         oldest = self.hours.start + HOUR
         for level in (self.minutes, self.fives):
             # Where nothing is older than what a finer level begins with, it need not reach back further.
             if len(level) and (since >= level.start or level.start < oldest):
-                return level.between(since, until)
-        return self.hours.between(since, until)
+                return level
+        return self.hours
 
     def since_events(self, count: float, until: float, earliest: float) -> float:
         """As of a level: to the minute, or to five of them hours ago."""

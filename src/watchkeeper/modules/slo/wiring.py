@@ -14,15 +14,17 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.work import Recurring, Transactional
+from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.slo import routes, routes_records, store_counts
 from watchkeeper.modules.slo.definition import DataSource
 from watchkeeper.modules.slo.engine import Engine
+from watchkeeper.modules.slo.readiness import HasObjectives
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.slo.sources import Embedded
 from watchkeeper.modules.slo.sources_prometheus import Prometheus
 from watchkeeper.modules.telemetry.public import Telemetry
 
-__all__ = ["NAV", "ROUTERS", "STATIC", "TEMPLATES", "Engine", "recurring", "slo_parts"]
+__all__ = ["NAV", "ROUTERS", "STATIC", "TEMPLATES", "Engine", "readiness_checks", "recurring", "slo_parts"]
 
 # Records first: `/slo/…` is theirs, `/slos/{name}` the others'.
 ROUTERS = (routes_records.router, routes.router)
@@ -43,6 +45,11 @@ def slo_parts(
     sources = (Embedded(telemetry), Prometheus.of(data_sources, Outbound.of(outbound)))
     held["engine"] = Engine(db, clock, sources, settings, raw_days=telemetry.raw_days)
     return {Engine: held["engine"], SloSettings: settings}
+
+
+def readiness_checks(db: Database) -> tuple[ReadinessCheck, ...]:
+    """Lines of the catalog's scorecards."""
+    return (HasObjectives(db),)
 
 
 def recurring(clock: Clock, settings: SloSettings) -> list[Recurring]:
