@@ -168,18 +168,16 @@ def points_of(body: bytes) -> dict[int, float]:
         raise QueryRefused(f"the query was refused: {str(answer.get('error', 'no reason given'))[:300]}")
     try:
         kind, series = answer["data"]["resultType"], answer["data"]["result"]
-    except (KeyError, TypeError):
+        if kind != "matrix" or not isinstance(series, list):
+            raise QueryRefused(f"the query answers a {str(kind)[:40]}; one number at a time was expected")
+        if len(series) > 1:
+            raise QueryRefused(f"the query answers a vector of {len(series)} series; wrap it in sum(…)")
+        points = {int(at): float(text) for at, text in (series[0]["values"] if series else ())}
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DeliveryFailed("it answered something that is no answer of Prometheus") from None
-    if kind != "matrix" or not isinstance(series, list):
-        raise QueryRefused(f"the query answers a {kind}; one number at a time was expected")
-    if len(series) > 1:
-        raise QueryRefused(f"the query answers a vector of {len(series)} series; wrap it in sum(…)")
-    points: dict[int, float] = {}
-    for at, text in series[0]["values"] if series else ():
-        value = float(text)
+    for value in points.values():
         if not math.isfinite(value):
-            raise QueryRefused(f"the query answers {text}; a count was expected: divide nothing in it")
+            raise QueryRefused(f"the query answers {value}; a count was expected: divide nothing in it")
         if value < 0:
             raise QueryRefused(f"the query answers {value:g}; a count is not negative")
-        points[int(at)] = value
     return points
