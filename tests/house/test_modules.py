@@ -63,5 +63,8 @@ def test_a_file_with_a_name_of_its_own_is_explained_in_the_readme(module: Path) 
 
 
 @modules
-def test_a_module_has_no_folders_but_pages_and_their_files(module: Path) -> None:
-    assert {path.name for path in module.iterdir() if path.is_dir()} <= FOLDERS
+def test_a_module_has_no_folders_but_those_of_its_pages_and_parts_that_its_readme_explains(module: Path) -> None:
+    found = {path for path in module.iterdir() if path.is_dir() and path.name not in FOLDERS}
+    unexplained = {path.name for path in found if f"`{path.name}/`" not in readme(module)}
+    assert unexplained == set()
+    assert all((path / "__init__.py").exists() for path in found)

@@ -32,8 +32,8 @@ from watchkeeper.modules.slo.definition import (
     Tier,
     Window,
 )
-from watchkeeper.modules.slo.openslo import read_texts
-from watchkeeper.modules.slo.openslo_export import text_of
+from watchkeeper.modules.slo.files.openslo import read_texts
+from watchkeeper.modules.slo.files.openslo_export import text_of
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 # What YAML takes for something else, among the rest.

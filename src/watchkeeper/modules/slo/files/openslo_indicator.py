@@ -21,7 +21,7 @@ from watchkeeper.modules.slo.definition import (
     Ratio,
     Responses,
 )
-from watchkeeper.modules.slo.openslo_wire import MetricSource, RatioMetric, SliSpec
+from watchkeeper.modules.slo.files.openslo_wire import MetricSource, RatioMetric, SliSpec
 
 Path = tuple[Any, ...]
 UNITS: Mapping[str, int] = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

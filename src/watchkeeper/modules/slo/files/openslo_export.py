@@ -23,8 +23,8 @@ from watchkeeper.modules.slo.definition import (
     Responses,
     Window,
 )
-from watchkeeper.modules.slo.openslo_indicator import ABOUT, UNITS, has_window
-from watchkeeper.modules.slo.openslo_slo import (
+from watchkeeper.modules.slo.files.openslo_indicator import ABOUT, UNITS, has_window
+from watchkeeper.modules.slo.files.openslo_slo import (
     ALERTING,
     CRITICAL,
     EXCLUDES,
@@ -36,7 +36,7 @@ from watchkeeper.modules.slo.openslo_slo import (
     beginning_of,
     derived_names,
 )
-from watchkeeper.modules.slo.openslo_wire import OPENSLO, OURS
+from watchkeeper.modules.slo.files.openslo_wire import OPENSLO, OURS
 from watchkeeper_client.rules import duration_text
 
 _NAMES = {period: duration for duration, period in reversed(list(PERIODS.items()))}

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from watchkeeper.kernel.ops import Complaints, Document, Located, Position
 from watchkeeper.modules.slo.definition import NAME, Agreement, AlertRule, DataSource, Definition, Policy, parse_span
-from watchkeeper.modules.slo.openslo_alerts import Rules
-from watchkeeper.modules.slo.openslo_indicator import ABOUT, UNITS, Measured, Place, measured
-from watchkeeper.modules.slo.openslo_wire import Metadata, ObjectiveSpec, SloDocument, SloSpec, TimeWindow
+from watchkeeper.modules.slo.files.openslo_alerts import Rules
+from watchkeeper.modules.slo.files.openslo_indicator import ABOUT, UNITS, Measured, Place, measured
+from watchkeeper.modules.slo.files.openslo_wire import Metadata, ObjectiveSpec, SloDocument, SloSpec, TimeWindow
 
 Path = tuple[Any, ...]
 Period = Literal["day", "week", "month", "quarter", "year"]
@@ -115,25 +115,33 @@ def definition_of(entry: Located[Any], around: Around) -> Made | None:
     if agreement is not None:
         places |= agreement[1]
     said = {
-        "name": document.metadata.name,
-        "display_name": document.metadata.display_name,
-        "description": spec.description,
-        "service": spec.service,
+        **_said_once(document, annotations),
         "indicator": found[0].indicator,
         "indicator_name": found[1],
         "objectives": objectives,
         "window": window,
         "slices": slices,
+        "agreement": agreement[0] if agreement else None,
+    }
+    said["alerting"]["rules"] = rules
+    return _checked(said, entry, places, complaints)
+
+
+def _said_once(document: SloDocument, annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """What the document says of its SLO without anything around it."""
+    return {
+        "name": document.metadata.name,
+        "display_name": document.metadata.display_name,
+        "description": document.spec.description,
+        "service": document.spec.service,
         "alerting": {
             "enabled": annotations.get(ALERTING, True),
-            "rules": rules,
             **{
                 name: annotations[key]
                 for name, key in (("minimum_bad_events", MINIMUM), ("silent_after", SILENT))
                 if key in annotations
             },
         },
-        "agreement": agreement[0] if agreement else None,
         "tags": _tags(document.metadata),
         **{
             name: annotations[key]
@@ -141,12 +149,17 @@ def definition_of(entry: Located[Any], around: Around) -> Made | None:
             if key in annotations
         },
     }
+
+
+def _checked(
+    said: Mapping[str, Any], entry: Located[Any], places: Mapping[Path, Position], complaints: Complaints
+) -> Made | None:
     try:
         return Made(Definition.model_validate(said), entry, places)
     except ValidationError as error:
         for problem in error.errors():
             text = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            complaints.add(place_in(places, tuple(problem["loc"]), of), text.removesuffix(" was expected"))
+            complaints.add(place_in(places, tuple(problem["loc"]), entry.document), text.removesuffix(" was expected"))
         return None
 
 
@@ -174,7 +187,7 @@ def _indicator(spec: SloSpec, of: Document, around: Around) -> tuple[Measured, s
         found = measured(spec.indicator.spec, metadata and metadata.annotations.get(ABOUT), place, complaints)
         own = of.value["metadata"]["name"]
         named = metadata is not None and (metadata.name != own or "watchkeeper/named" in metadata.annotations)
-        return found and (found, metadata.name if metadata and named else None)
+        return None if found is None else (found, metadata.name if metadata and named else None)
     located = around.documents.get(f"SLI {spec.indicator_ref}")
     if located is None:
         known = [name.removeprefix("SLI ") for name in around.documents if name.startswith("SLI ")]
@@ -188,7 +201,7 @@ def _indicator(spec: SloSpec, of: Document, around: Around) -> tuple[Measured, s
     sli = located.value.value
     place = Place(located.document, ("spec",), spec.service, around.data_sources)
     found = measured(sli.spec, sli.metadata.annotations.get(ABOUT), place, complaints)
-    return found and (found, spec.indicator_ref)
+    return None if found is None else (found, spec.indicator_ref)
 
 
 def _objectives(
@@ -210,7 +223,11 @@ def _objectives(
     right = True
     for number, (one, (name, display_name)) in enumerate(zip(spec.objectives, named, strict=True)):
         path: Path = ("spec", "objectives", number)
-        said = {"name": name, "display_name": display_name, "target": _target(one, path, of, complaints)}
+        said: dict[str, Any] = {
+            "name": name,
+            "display_name": display_name,
+            "target": _target(one, path, of, complaints),
+        }
         right = _fits(one, unit, path, of, complaints) and said["target"] is not None and right
         if one.value is not None and unit is not None:
             said["threshold"] = timedelta(milliseconds=round(one.value * UNITS[unit]))

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from watchkeeper.kernel.ops import Complaints, Document, Located
 from watchkeeper.kernel.ops.documents import check
 from watchkeeper.modules.slo.definition import Definition
+from watchkeeper.modules.slo.files.openslo_indicator import has_window, part
+from watchkeeper.modules.slo.files.openslo_slo import Entry, Made
+from watchkeeper.modules.slo.files.openslo_wire import SlothDocument, SlothSlo
 from watchkeeper.modules.slo.model import workbook_rules
-from watchkeeper.modules.slo.openslo_indicator import has_window, part
-from watchkeeper.modules.slo.openslo_slo import Entry, Made
-from watchkeeper.modules.slo.openslo_wire import SlothDocument, SlothSlo
 
 SLOTH = "Sloth"
 _WINDOW = timedelta(days=30)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from watchkeeper.kernel.ops import Complaints, Document, Located, Position
 from watchkeeper.modules.slo.definition import AlertRule
-from watchkeeper.modules.slo.openslo_wire import Condition, ConditionSpec, PolicyItem, PolicySpec
+from watchkeeper.modules.slo.files.openslo_wire import Condition, ConditionSpec, PolicyItem, PolicySpec
 
 Path = tuple[Any, ...]
 _PAGES = ("page", "critical", "high", "sev1", "p1")

@@ -13,11 +13,11 @@ from watchkeeper.kernel.ops.yaml_file import Budget, parse
 from watchkeeper.modules.slo import checks
 from watchkeeper.modules.slo.checks import Known
 from watchkeeper.modules.slo.definition import Agreement, Composite, DataSource, Definition, Policy
-from watchkeeper.modules.slo.openslo_alerts import Rules
-from watchkeeper.modules.slo.openslo_indicator import canonical, part, without
-from watchkeeper.modules.slo.openslo_slo import Around, Entry, Made, definition_of
-from watchkeeper.modules.slo.openslo_wire import MODELS
-from watchkeeper.modules.slo.sloth import SLOTH, definition_of_sloth, read_sloth
+from watchkeeper.modules.slo.files.openslo_alerts import Rules
+from watchkeeper.modules.slo.files.openslo_indicator import canonical, part, without
+from watchkeeper.modules.slo.files.openslo_slo import Around, Entry, Made, definition_of
+from watchkeeper.modules.slo.files.openslo_wire import MODELS
+from watchkeeper.modules.slo.files.sloth import SLOTH, definition_of_sloth, read_sloth
 
 Path = tuple[Any, ...]
 _STEP = re.compile(r"([a-z_]+)|\[([0-9]+)\]")
