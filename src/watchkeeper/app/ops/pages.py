@@ -17,7 +17,7 @@ from watchkeeper.app.timeline.tail import Told, read_told
 from watchkeeper.kernel.journal import FactFilter
 from watchkeeper.kernel.ops import Drifted, kind_file
 from watchkeeper.kernel.ops.drift import Edit, edits_of
-from watchkeeper.kernel.ops.kind import name_field
+from watchkeeper.kernel.ops.kind import name_in
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.parts import part
@@ -73,7 +73,7 @@ def differences_of(session: Session, drifted: list[Drifted]) -> list[Difference]
     if not drifted:
         return []
     documents = {
-        (kind.name, document[name_field(kind.model)]): (kind, file, document)
+        (kind.name, name_in(kind, document)): (kind, file, document)
         for kind in KINDS
         for file, document in kind.export(session)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.journal import Subject
-from watchkeeper.kernel.ops.documents import Complaints, Located
+from watchkeeper.kernel.ops.documents import Complaints, Document, Located
 
 Action = Literal["create", "update", "delete", "adopt", "unchanged"]
 
@@ -117,9 +117,40 @@ class ListedKind(OpsKind, Protocol):
         ...
 
 
+@runtime_checkable
+class ReadingKind(OpsKind, Protocol):
+    """A kind whose documents have several shapes, of a format that others made: it reads them itself.
+
+    Its `model` is of any of them. An object of it is named in the files under `named_under`.
+    """
+
+    @property
+    def named_under(self) -> tuple[str, ...]:
+        """The path to the name in a document, such as `("metadata", "name")`."""
+        ...
+
+    def read(self, document: Document, complaints: Complaints) -> Iterable[Located[Any]]:
+        """The objects of one document, each with `name` and `model_dump()`; what is wrong goes to `complaints`."""
+        ...
+
+    def name_of(self, document: Mapping[str, Any]) -> str:
+        """The name of the object that a document of its own export describes."""
+        ...
+
+
 def fits(kind: OpsKind, file: str) -> bool:
     """Whether a file holds objects of this kind."""
     return any(fnmatchcase(file, pattern) for pattern in kind.pattern.split())
+
+
+def name_path(kind: OpsKind) -> tuple[str, ...]:
+    """Where a document of the kind has the object's name."""
+    return kind.named_under if isinstance(kind, ReadingKind) else (name_field(kind.model),)
+
+
+def name_in(kind: OpsKind, document: Mapping[str, Any]) -> str:
+    """The name of the object that a document of an export describes."""
+    return kind.name_of(document) if isinstance(kind, ReadingKind) else str(document[name_field(kind.model)])
 
 
 def name_field(model: type[BaseModel]) -> str:

@@ -18,13 +18,13 @@ from watchkeeper.kernel.errors import Complaint, Conflict
 from watchkeeper.kernel.ops.directory import LONGEST_PATH, MOST_BYTES, MOST_FILES, is_clean
 from watchkeeper.kernel.ops.documents import Complaints, Document, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
-from watchkeeper.kernel.ops.kind import Action, Change, OpsKind, fits, name_field
+from watchkeeper.kernel.ops.kind import Action, Change, OpsKind, ReadingKind, fits, name_path
 from watchkeeper.kernel.ops.listed import families, split
 from watchkeeper.kernel.ops.yaml_file import Budget, parse
 
 # Names of the design that this version does not read yet: a directory written for a later one is no mistake.
 LATER = (
-    "slos/*", "oncall/*", "runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*",
+    "oncall/*", "runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*",
     "status.yaml",
 )  # fmt: skip
 _NOBODYS = ("README.md", "*/README.md")
@@ -102,7 +102,7 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
         elif not _fits(file, _NOBODYS):
             complaints.add(Position(file), f"a file that is known here: {_known(kinds)}")
     for kind in kinds:
-        _refuse_doubles(objects[kind.name], name_field(kind.model), complaints)
+        _refuse_doubles(objects[kind.name], name_path(kind), complaints)
     complaints.refuse_if_any()
     return Desired(objects, tuple(notices))
 
@@ -112,7 +112,9 @@ def _objects(
 ) -> Iterator[tuple[OpsKind, Located[Any]]]:
     for document in documents:
         for kind, part in split(document, family, complaints):
-            if (found := check(part, kind.model, complaints)) is not None:
+            if isinstance(kind, ReadingKind):
+                yield from ((kind, one) for one in kind.read(part, complaints))
+            elif (found := check(part, kind.model, complaints)) is not None:
                 yield kind, found
 
 
@@ -202,10 +204,10 @@ def _known(kinds: Sequence[OpsKind]) -> str:
     return ", ".join(dict.fromkeys([*patterns, *LATER]))
 
 
-def _refuse_doubles(found: list[Located[Any]], field: str, complaints: Complaints) -> None:
+def _refuse_doubles(found: list[Located[Any]], path: tuple[str, ...], complaints: Complaints) -> None:
     first: dict[str, Position] = {}
     for one in found:
-        name, at = str(one.value.name), one.document.place((field,))
+        name, at = str(one.value.name), one.document.place(path)
         if name in first:
-            complaints.add(at, f"each {field} once, found {name!r}, which is also at {first[name]}")
+            complaints.add(at, f"each {path[-1]} once, found {name!r}, which is also at {first[name]}")
         first.setdefault(name, at)
