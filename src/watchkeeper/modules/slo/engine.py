@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
-from watchkeeper.modules.slo import alerting, keeping, store, store_counts
+from watchkeeper.modules.slo import alerting, episodes, keeping, store, store_counts
 from watchkeeper.modules.slo.definition import DataSource, Objective
 from watchkeeper.modules.slo.gathering import Gatherer
 from watchkeeper.modules.slo.model import AlertState, Counts, Exclusion
@@ -26,7 +26,7 @@ from watchkeeper.modules.slo.rules import REOPENS_WITHIN
 from watchkeeper.modules.slo.series import HOUR, MINUTE
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.slo.shaping import touches
-from watchkeeper.modules.slo.sources import Key, Source
+from watchkeeper.modules.slo.sources import Key, Source, source_of
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.slo.tracker import Tracker
 
@@ -61,6 +61,9 @@ class Engine:
         self.exclusions: tuple[Exclusion, ...] = ()
         self.data_sources: dict[str, DataSource] = {}
         self.states: dict[str, AlertState] = {}
+        self.speaking_since: dict[str, datetime] = {}
+        # Those whose history could not be read yet.
+        self._unfilled: dict[Key, Tracker] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -77,7 +80,8 @@ class Engine:
         """One look: definitions, counts, alerts, and what is to be stored."""
         now = self._clock.now()
         with self._db.read() as session:
-            fresh = self._load(session, now)
+            self._unfilled |= {one.key: one for one in self._load(session, now)}
+            fresh = [one for one in self._unfilled.values() if self._may_answer(one)]
             since = self._restore(session, fresh, now)
         self._fill(fresh, since, now)
         self._collect(now)
@@ -85,7 +89,7 @@ class Engine:
         self.looked_at = now
         if transitions:
             with self._db.begin() as session:
-                alerting.take(session, transitions, now)
+                episodes.take(session, transitions, now)
         self._keep(now)
 
     def _keep(self, now: datetime) -> None:
@@ -149,6 +153,7 @@ class Engine:
             }
             for key in self.trackers.keys() - wanted.keys():
                 del self.trackers[key]
+                self._unfilled.pop(key, None)
             for key, objective in wanted.items():
                 known, now_stored = self.trackers.get(key), stored[key[0]]
                 if known is None or not known.counts_as(now_stored):
@@ -174,10 +179,6 @@ class Engine:
         since = int((now - longest - timedelta(days=1)).timestamp()) // HOUR * HOUR
         if not fresh:
             return since
-        for tracker in fresh:
-            for state in self.states.values():
-                if (state.slo, state.objective) == tracker.key and state.is_open:
-                    tracker.held[state.action] = state.rules
         names = {one.stored.name for one in fresh}
         only = names.pop() if len(names) == 1 else None
         rows = store_counts.read_hours(session, since, int(now.timestamp()) + HOUR, slo=only)
@@ -200,13 +201,22 @@ class Engine:
                     if hour not in self.trackers[key].written and since <= hour < minutes_since:
                         self.trackers[key].put_whole_hour(hour, counts)
         self._read_again(fresh, minutes_since, end, now)
+        for tracker in fresh:
+            if self._may_answer(tracker):
+                self._unfilled.pop(tracker.key, None)
+
+    def _may_answer(self, tracker: Tracker) -> bool:
+        """Whether it is still watched, and nothing keeps its source from answering."""
+        asked = (source_of(tracker.stored.definition), f"slo:{tracker.stored.name}")
+        return self.trackers.get(tracker.key) is tracker and not any(one in self.problems for one in asked)
 
     def _collect(self, now: datetime) -> None:
         """What came since the last look; from time to time also what came late."""
         end = int(now.timestamp())
         everything = list(self.trackers.values())
         self._recount(end, now)
-        gap = _RECENT if self.looked_at is None else end - int(self.looked_at.timestamp()) + _RECENT
+        # A clock that was set back is no gap.
+        gap = _RECENT if self.looked_at is None else max(0, end - int(self.looked_at.timestamp())) + _RECENT
         if gap > HOUR:
             self._read_again(everything, (end - gap) // HOUR * HOUR, end, now)
         else:
@@ -230,7 +240,7 @@ class Engine:
         hour = end // HOUR * HOUR
         for number, (every, hours) in enumerate(_LATE):
             last = self._late_at[number]
-            if last is None or now - last >= every:
+            if last is None or not last <= now < last + every:
                 self._late_at[number] = now
                 if last is not None:
                     self._read_again(everything, hour - hours * HOUR, end, now)

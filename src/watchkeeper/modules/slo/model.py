@@ -124,6 +124,11 @@ class Burn:
     counts: Counts
     covered: float
 
+    @property
+    def measured_rate(self) -> float:
+        """As if the whole window had been like what was measured of it."""
+        return self.rate / self.covered if self.covered > 0 else 0.0
+
 
 def burn_of(counts: Counts, target: float, window: timedelta) -> Burn:
     """(bad / total) / (1 - target) x covered; 0 of nothing."""

@@ -16,13 +16,12 @@ from watchkeeper_client.rules import duration_text
 HYSTERESIS = 0.9
 REOPENS_WITHIN = timedelta(minutes=15)
 SETTLES_IN = timedelta(minutes=5)
-_LEAST_COVERED = 0.5
 _EQUAL = 1 - 1e-9
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a rule saw. `known` is False where too little of the short window was measured to call it over."""
+    """What a rule saw. One that does not hold is over only if that is `known`: by good events, not by silence."""
 
     rule: AlertRule
     long: Burn
@@ -68,6 +67,7 @@ def _look(
         return Seen(rule, long, long, long.counts.bad >= rule.misses - 1e-6, True)
     span = rule.short_window()
     counts = series.window(span, at)
+    speaks = counts.measured > 0
     if counts.total < minimum_bad and span < rule.long:
         # Of few events the last ones speak: a short window without any would sleep through an outage.
         start = series.since_events(minimum_bad, at, at - rule.long.total_seconds())
@@ -75,11 +75,12 @@ def _look(
         counts = series.window(span, at)
     short = burn_of(counts, target, span)
     needed = rule.burn_rate(window) * _EQUAL
-    burns = short.rate >= needed and (
-        long.rate >= needed or (long.rate >= needed * HYSTERESIS and rule_text(rule, window) in held)
-    )
+    keeps = needed * HYSTERESIS
+    burns = short.rate >= needed and (long.rate >= needed or (long.rate >= keeps and rule_text(rule, window) in held))
     enough = long.counts.bad >= minimum_bad - 1e-6
-    return Seen(rule, long, short, burns and enough, short.covered >= _LEAST_COVERED)
+    # Time that was not measured lowers a rate, as it spends nothing; it does not say that the harm has ended.
+    still = short.measured_rate >= needed and long.measured_rate >= keeps
+    return Seen(rule, long, short, burns and enough, speaks and not still)
 
 
 class Step(StrEnum):

@@ -35,6 +35,8 @@ class Tracker:
     # What is stored of each hour, as far as this process knows.
     written: dict[int, tuple[tuple[str, Counts, bool], ...]] = field(default_factory=dict)
     stored_at: datetime | None = None
+    # The end of the last minute that was measured.
+    told_until: float = 0.0
     # Before it came for the first time it was not late: it was not there yet.
     there_since: float = 0.0
 
@@ -63,12 +65,16 @@ class Tracker:
             apart = {part: row.counts for part, row in parts.items() if part != ALL}
             if apart:
                 self.excluded_hours[hour] = apart
+        measured = (hour for hour, parts in hours.items() if any(row.counts.measured for row in parts.values()))
+        self.told_until = max((float(hour + HOUR) for hour in measured if hour < running), default=0.0)
         fresh = (hour for hour, parts in hours.items() if any(row.counts.good for row in parts.values()))
         self.there_since = min(self.there_since, min(fresh, default=math.inf))
 
     def put(self, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion]) -> None:
         """What is known of some minutes now."""
-        for minute, counts in sorted(self._there(minutes).items()):
+        there = self._there(minutes)
+        self._hear(there)
+        for minute, counts in sorted(there.items()):
             before = self.series.minutes.bin(minute)
             shown = self._without_excluded(minute, counts, exclusions)
             if shown != before:
@@ -83,6 +89,7 @@ class Tracker:
         self.excluded_hours.pop(hour, None)
         shown = []
         there = self._there(minutes)
+        self._hear(there)
         for minute in range(hour, hour + HOUR, MINUTE):
             counts = there.get(minute, Counts())
             shown.append(self._without_excluded(minute, counts, exclusions))
@@ -138,11 +145,18 @@ class Tracker:
             held=held,
         )
 
+    def hold(self, action: str, rules: tuple[str, ...]) -> None:
+        """An alert is open by these rules, whichever replica opened it."""
+        if not self.held.get(action):
+            self.held[action] = rules
+
     def remember(self, seen: Sequence[Seen], now: datetime) -> None:
-        """What held, for hysteresis; and since when each action is clear."""
+        """What held, or may still hold, for hysteresis; and since when each action is clear."""
         window = self.stored.definition.window.length
-        for action in {one.rule.action for one in seen}:
-            texts = tuple(rule_text(one.rule, window) for one in seen if one.holds and one.rule.action == action)
+        for action in ("page", "ticket"):
+            before = self.held.get(action, ())
+            of_action = [(rule_text(one.rule, window), one) for one in seen if one.rule.action == action]
+            texts = tuple(text for text, one in of_action if one.holds or (text in before and not one.known))
             self.held[action] = texts
             if texts:
                 self.clear_since.pop(action, None)
@@ -154,6 +168,11 @@ class Tracker:
         for kept in (self.excluded, self.excluded_hours, self.written):
             for hour in [hour for hour in kept if hour < before]:
                 del kept[hour]
+
+    def _hear(self, minutes: Mapping[int, Counts]) -> None:
+        last = max((minute for minute, counts in minutes.items() if counts.measured > 0), default=None)
+        if last is not None:
+            self.told_until = max(self.told_until, last + minutes[last].measured)
 
     def _there(self, minutes: Mapping[int, Counts]) -> Mapping[int, Counts]:
         if not self.there_since:
