@@ -7,6 +7,7 @@ from watchkeeper.modules.catalog import wiring as catalog
 from watchkeeper.modules.config import public as config
 from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
+from watchkeeper.modules.slo import wiring as slo
 from watchkeeper.modules.subjects import wiring as subjects
 from watchkeeper.modules.subjects.public import SegmentUses
 
@@ -17,4 +18,5 @@ KINDS: tuple[OpsKind, ...] = (
     *catalog.OPS_KINDS,
     *subjects.ops_kinds(SEGMENT_USES),
     *config_wiring.OPS_KINDS,
+    *slo.OPS_KINDS,
 )

@@ -2,7 +2,7 @@
 
 # Annotations are kept as objects for FastAPI.
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from watchkeeper.app.ops.watch import PAGE, DriftWatch
 from watchkeeper.app.timeline.marks import mark_of
 from watchkeeper.app.timeline.tail import Told, read_told
 from watchkeeper.kernel.journal import FactFilter
-from watchkeeper.kernel.ops import Drifted, kind_file
+from watchkeeper.kernel.ops import Drifted, OpsKind, kind_file
 from watchkeeper.kernel.ops.drift import Edit, edits_of
 from watchkeeper.kernel.ops.kind import name_in
 from watchkeeper.kernel.web.access import Actor, requires
@@ -72,13 +72,12 @@ def differences_of(session: Session, drifted: list[Drifted]) -> list[Difference]
     """The objects with who changed what, and as files."""
     if not drifted:
         return []
-    documents = {
-        (kind.name, name_in(kind, document)): (kind, file, document)
-        for kind in KINDS
-        for file, document in kind.export(session)
-    }
+    documents: dict[tuple[str, str], tuple[OpsKind, str, list[dict[str, Any]]]] = {}
+    for kind in KINDS:
+        for file, document in kind.export(session):
+            documents.setdefault((kind.name, name_in(kind, document)), (kind, file, []))[2].append(document)
     found = []
     for one in drifted:
-        kind, file, document = documents[one.kind, one.name]
-        found.append(Difference(one, tuple(edits_of(session, one)), file, kind_file(kind, file, [document])))
+        kind, file, said = documents[one.kind, one.name]
+        found.append(Difference(one, tuple(edits_of(session, one)), file, kind_file(kind, file, said)))
     return found

@@ -134,7 +134,16 @@ class ReadingKind(OpsKind, Protocol):
         ...
 
     def name_of(self, document: Mapping[str, Any]) -> str:
-        """The name of the object that a document of its own export describes."""
+        """The name of the object that a document of its own export describes, alone or with others."""
+        ...
+
+    def arranged(
+        self, here: Sequence[Located[Any]], there: Sequence[Located[Any]]
+    ) -> Iterable[tuple[str, Located[Any]]]:
+        """What files that hold `here` should hold so that they say what `there`, an export, says: (file, entry).
+
+        Entries of `here` that say so in other words stay as they are, and so does what they refer to.
+        """
         ...
 
 

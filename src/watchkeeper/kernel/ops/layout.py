@@ -8,7 +8,7 @@ from typing import Any
 
 from watchkeeper.kernel.ops.documents import Located
 from watchkeeper.kernel.ops.export import family_file
-from watchkeeper.kernel.ops.kind import OpsKind
+from watchkeeper.kernel.ops.kind import OpsKind, ReadingKind
 from watchkeeper.kernel.ops.listed import families
 from watchkeeper.kernel.ops.plan import read_files
 
@@ -36,7 +36,9 @@ def arrange(existing: Mapping[str, str], exported: Mapping[str, str], kinds: Seq
     same: list[str] = []
     for family in families(kinds):
         before = _together({kind.name: _by_file(here.objects[kind.name], {}) for kind in family})
-        after = _together({kind.name: _homes(here.objects[kind.name], there.objects[kind.name]) for kind in family})
+        after = _together(
+            {kind.name: _homes(kind, here.objects[kind.name], there.objects[kind.name]) for kind in family}
+        )
         for file in sorted({*before, *after}):
             if file not in after:
                 removed.append(file)
@@ -48,8 +50,13 @@ def arrange(existing: Mapping[str, str], exported: Mapping[str, str], kinds: Seq
     return Arranged(new, changed, tuple(removed), tuple(same))
 
 
-def _homes(here: Sequence[Located[Any]], there: Sequence[Located[Any]]) -> dict[str, list[Located[Any]]]:
+def _homes(kind: OpsKind, here: Sequence[Located[Any]], there: Sequence[Located[Any]]) -> dict[str, list[Located[Any]]]:
     """The exported objects by the file they belong into, in the order of that file."""
+    if isinstance(kind, ReadingKind):
+        found: dict[str, list[Located[Any]]] = {}
+        for file, one in kind.arranged(here, there):
+            found.setdefault(file, []).append(one)
+        return found
     order = {one.value.name: number for number, one in enumerate(here)}
     homes = {one.value.name: one.document.at.file for one in here}
     return _by_file(sorted(there, key=lambda one: order.get(one.value.name, len(order))), homes)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 from watchkeeper.kernel.errors import Complaint
-from watchkeeper.modules.slo.definition import Composite, DataSource, Definition, Freshness, Latency, Ratio, Responses
+from watchkeeper.modules.slo.definition import (
+    Composite,
+    DataSource,
+    Definition,
+    Freshness,
+    Latency,
+    Policy,
+    Ratio,
+    Responses,
+)
 from watchkeeper.modules.slo.model import can_fire, rules_of
 from watchkeeper_client.rules import duration_text
 
@@ -24,6 +33,7 @@ class Known:
 
     slos: Mapping[str, Definition] = field(default_factory=dict)
     data_sources: frozenset[str] = frozenset()
+    policies: Sequence[Policy] = ()
     longest_window: timedelta = timedelta(days=366)
 
 
@@ -71,6 +81,24 @@ def complaints_about_data_source(source: DataSource) -> list[Complaint]:
     if parts.username or parts.password or parts.query or parts.fragment:
         return [Complaint("url", "an address without user name, password or query; a token stands in token_env")]
     return []
+
+
+def complaints_about_policy(policy: Policy, others: Sequence[Policy]) -> list[Complaint]:
+    """Whether it is clear what holds for a service beside the other policies."""
+    complaints = []
+    for number, step in enumerate(policy.steps):
+        if step in policy.steps[:number]:
+            complaints.append(Complaint(f"steps[{number}]", "a step that is not there already"))
+    for other in others:
+        if not policy.services and not other.services:
+            complaints.append(
+                Complaint("services", f"services: {other.name} is the policy of all that no policy names")
+            )
+        shared = sorted(set(policy.services) & set(other.services))
+        complaints += [
+            Complaint("services", f"services of no other policy; {name} is one of {other.name}") for name in shared
+        ]
+    return complaints
 
 
 def _single_wide(definition: Definition, target: float) -> list[str]:

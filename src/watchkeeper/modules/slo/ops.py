@@ -16,11 +16,12 @@ from watchkeeper.kernel.ops import Action, Change, Complaints, Document, Drifted
 from watchkeeper.modules.slo import store
 from watchkeeper.modules.slo.checks import Known, warnings_about
 from watchkeeper.modules.slo.definition import Composite, DataSource, Definition, Policy
+from watchkeeper.modules.slo.files.arranging import arranged
 from watchkeeper.modules.slo.files.openslo import compiled, name_place, read_document
 from watchkeeper.modules.slo.files.openslo_export import data_source_document, policy_document, slo_documents
 from watchkeeper.modules.slo.files.openslo_wire import SloFile
 from watchkeeper.modules.slo.ops_examples import EXAMPLE
-from watchkeeper.modules.slo.service import LONGEST_WINDOW, Slos
+from watchkeeper.modules.slo.service import LONGEST_WINDOW, Slos, sources_of
 
 _KINDS: Mapping[type[BaseModel], str] = {DataSource: "DataSource", Policy: "ErrorBudgetPolicy"}
 Content = Definition | DataSource | Policy
@@ -42,9 +43,17 @@ class SloKind:
         return read_document(document, complaints)
 
     def name_of(self, document: Mapping[str, Any]) -> str:
-        """An SLO's own name; of other kinds, with the kind before it."""
+        """An SLO's own name, of the agreement beside it too; of other kinds, with the kind before it."""
         kind, name = document["kind"], document["metadata"]["name"]
+        if kind == "ServiceLevelAgreement":
+            return str(document["spec"]["sloRef"])
         return str(name) if kind == "SLO" else f"{kind} {name}"
+
+    def arranged(
+        self, here: Sequence[Located[Any]], there: Sequence[Located[Any]]
+    ) -> Iterable[tuple[str, Located[Any]]]:
+        """Documents that mean what is stay as they are, with the indicators and policies that they refer to."""
+        return arranged(here, there)
 
     def plan(self, session: Session, desired: Sequence[Located[Any]], complaints: Complaints) -> list[Change]:
         """Created, changed, adopted, unchanged, and those from files that no file names any more."""
@@ -56,13 +65,13 @@ class SloKind:
             if content is not None:
                 changes.append(_change(one, content, existing.get(one.value.name)))
         named = {one.value.name for one in desired}
-        gone = [(name, kept) for name, kept in existing.items() if kept.managed_by == "ops" and name not in named]
-        changes += [_deletion(name, kept) for name, kept in gone]
-        # Data sources first and composites last; what is deleted goes the other way round.
+        gone = {name: kept for name, kept in existing.items() if kept.managed_by == "ops" and name not in named}
+        changes += [_deletion(name, kept, _users(name, existing, gone)) for name, kept in gone.items()]
         contents = {one.value.name: one.value.meaning for one in desired} | {
-            name: _content(kept) for name, kept in gone
+            name: _content(kept) for name, kept in gone.items()
         }
-        return sorted(changes, key=lambda change: (_rank(contents[change.name]), change.name))
+        # What others are made of goes first; what is deleted goes the other way round.
+        return sorted(changes, key=lambda change: (_rank(change.name, contents), change.name))
 
     def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
         """One change, if the object still is what the plan saw."""
@@ -115,6 +124,7 @@ def _besides(existing: Mapping[str, Kept]) -> Known:
     return Known(
         slos={one.name: one for one in others if isinstance(one, Definition)},
         data_sources=frozenset(one.name for one in others if isinstance(one, DataSource)),
+        policies=tuple(one for one in others if isinstance(one, Policy)),
         longest_window=LONGEST_WINDOW,
     )
 
@@ -122,11 +132,9 @@ def _besides(existing: Mapping[str, Kept]) -> Known:
 def _change(one: Located[Any], content: Content, kept: Kept | None) -> Change:
     name, where = one.value.name, str(name_place(one))
     note = " ".join(warnings_about(content)) if isinstance(content, Definition) else ""
-    said = content.model_dump(mode="json")
     if kept is None:
-        fields = {key: (None, value) for key, value in said.items() if value not in (None, "", [])}
-        return Change("create", "slo", name, fields, where, note)
-    changed = differences(_content(kept).model_dump(mode="json"), said)
+        return Change("create", "slo", name, {key: (None, value) for key, value in _said(content).items()}, where, note)
+    changed = _differences(_content(kept), content)
     drifted = _drift_of(name, kept)
     drift = tuple(key for key in (drifted.fields if drifted else ()) if key in changed)
     if kept.managed_by != "ops":
@@ -138,23 +146,61 @@ def _change(one: Located[Any], content: Content, kept: Kept | None) -> Change:
     return Change("update" if changed else "unchanged", "slo", name, changed, where, note, drift)
 
 
-def _deletion(name: str, kept: Kept) -> Change:
-    said = _content(kept).model_dump(mode="json")
-    fields = {key: (value, None) for key, value in said.items() if value not in (None, "", [])}
-    return Change("delete", "slo", name, fields, note="no file names it any more")
+def _deletion(name: str, kept: Kept, users: Sequence[str]) -> Change:
+    fields = {key: (value, None) for key, value in _said(_content(kept)).items()}
+    note = "no file names it any more"
+    if users:
+        note += f"; used by {users[0]}" + (f" and {len(users) - 1} more" if len(users) > 1 else "")
+    return Change("delete", "slo", name, fields, note=note)
 
 
-def _rank(content: Content | None) -> int:
+def _users(name: str, existing: Mapping[str, Kept], gone: Mapping[str, Kept]) -> list[str]:
+    """SLOs made in the console that need what goes: applying would be refused."""
+    others = [one.definition for key, one in existing.items() if isinstance(one, store.Stored) and key not in gone]
+    return [one.name for one in others if name in _needs(one)]
+
+
+def _needs(definition: Definition) -> set[str]:
+    """The names of the entries that an SLO stands on."""
+    parts = definition.indicator.parts if isinstance(definition.indicator, Composite) else ()
+    return {f"DataSource {one}" for one in sources_of(definition)} | {one.slo for one in parts}
+
+
+def _rank(name: str, contents: Mapping[str, Content | None]) -> int:
+    """How many layers of objects stand below it."""
+    rank, layer, seen = 0, {name}, set[str]()
+    while layer:
+        seen |= layer
+        below = (contents.get(one) for one in layer)
+        layer = {need for one in below if isinstance(one, Definition) for need in _needs(one)} - seen
+        rank += bool(layer)
+    return rank
+
+
+def _said(content: Content) -> dict[str, Any]:
+    """What is not as if never said, in plain values."""
+    said: dict[str, Any] = content.model_dump(mode="json", exclude_defaults=True)
     if isinstance(content, Definition):
-        return 2 if isinstance(content.indicator, Composite) else 1
-    return 0
+        said["indicator"] = {"kind": content.indicator.kind, **said["indicator"]}
+    return said
+
+
+def _differences(before: Content, after: Content) -> dict[str, tuple[Any, Any]]:
+    """Fields that differ, each shown as briefly as it can be told."""
+    earlier, later = (one.model_dump(mode="json") for one in (before, after))
+    return {name: (_value(before, name), _value(after, name)) for name in differences(earlier, later)}
+
+
+def _value(content: Content, name: str) -> Any:
+    said = _said(content)
+    return said[name] if name in said else content.model_dump(mode="json").get(name)
 
 
 def _drift_of(name: str, kept: Kept) -> Drifted | None:
     if kept.applied is None or kept.differs_since is None:
         return None
     content = _content(kept)
-    fields = differences(kept.applied, content.model_dump(mode="json"))
+    fields = _differences(type(content).model_validate(kept.applied), content)
     if not fields:
         return None
     if isinstance(content, Definition):
@@ -167,9 +213,7 @@ def _drift_of(name: str, kept: Kept) -> Drifted | None:
 
 
 def _remove(slos: Slos, change: Change, kept: Kept | None, by: str) -> None:
-    if kept is None or any(
-        _content(kept).model_dump(mode="json").get(key) != before for key, (before, _) in change.fields.items()
-    ):
+    if kept is None or change.fields != {key: (value, None) for key, value in _said(_content(kept)).items()}:
         raise _outdated(change)
     content = _content(kept)
     if isinstance(content, Definition):
@@ -184,9 +228,9 @@ def _require_unchanged(kept: Kept | None, change: Change, content: Content) -> N
     elif change.action == "adopt":
         same = _content(kept) == content
     else:
-        now = _content(kept).model_dump(mode="json")
+        now = _content(kept)
         same = change.action == "update" and all(
-            now.get(key) == before for key, (before, _) in change.fields.items() if key != "managed_by"
+            _value(now, key) == before for key, (before, _) in change.fields.items() if key != "managed_by"
         )
     if not same:
         raise _outdated(change)

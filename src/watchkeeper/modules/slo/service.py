@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import Clock
-from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Event
 from watchkeeper.modules.slo import checks, store, store_counts
@@ -185,7 +184,9 @@ class Slos:
         applied: Mapping[str, Any] | None = None,
     ) -> None:
         """Add or change a data source or a policy; the same again changes nothing. Raises RecordInvalid."""
-        self._require_fitting(content)
+        # Files were checked as a whole: a policy may take the place of one that leaves them.
+        if managed_by != "ops":
+            self._require_fitting(content)
         before = store.record(self.session, type(content), content.name, lock=True)
         said = content.model_dump(mode="json")
         of_files = managed_by == "ops" or (before is not None and before.managed_by == "ops")
@@ -213,7 +214,7 @@ class Slos:
             complaints = checks.complaints_about_data_source(content)
         else:
             others = [one for one in store.policies(self.session) if one.name != content.name]
-            complaints = _complaints_about_policy(content, others)
+            complaints = checks.complaints_about_policy(content, others)
         if complaints:
             raise RecordInvalid(f"{content.name} is not valid.", complaints=complaints)
 
@@ -258,20 +259,3 @@ def sources_of(definition: Definition) -> frozenset[str]:
 
 def _type_of(content: DataSource | Policy) -> str:
     return "data_source" if isinstance(content, DataSource) else "policy"
-
-
-def _complaints_about_policy(policy: Policy, others: list[Policy]) -> list[Complaint]:
-    complaints = []
-    for number, step in enumerate(policy.steps):
-        if step in policy.steps[:number]:
-            complaints.append(Complaint(f"steps[{number}]", "a step that is not there already"))
-    for other in others:
-        if not policy.services and not other.services:
-            complaints.append(
-                Complaint("services", f"services: {other.name} is the policy of all that no policy names")
-            )
-        shared = sorted(set(policy.services) & set(other.services))
-        complaints += [
-            Complaint("services", f"services of no other policy; {name} is one of {other.name}") for name in shared
-        ]
-    return complaints

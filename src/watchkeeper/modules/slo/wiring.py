@@ -12,25 +12,28 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel import work
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.ops import OpsKind
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.work import Recurring, Transactional
 from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.slo import routes, routes_records, store_counts
 from watchkeeper.modules.slo.definition import DataSource
 from watchkeeper.modules.slo.engine import Engine
+from watchkeeper.modules.slo.ops import SloKind
 from watchkeeper.modules.slo.readiness import HasObjectives
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.slo.sources import Embedded
 from watchkeeper.modules.slo.sources_prometheus import Prometheus
 from watchkeeper.modules.telemetry.public import Telemetry
 
-__all__ = ["NAV", "ROUTERS", "STATIC", "TEMPLATES", "Engine", "readiness_checks", "recurring", "slo_parts"]
+__all__ = ["NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "Engine", "readiness_checks", "recurring", "slo_parts"]
 
 # Records first: `/slo/…` is theirs, `/slos/{name}` the others'.
 ROUTERS = (routes_records.router, routes.router)
 NAV: tuple[Any, ...] = ()
 TEMPLATES = {"slo": Path(__file__).parent / "templates"}
 STATIC: dict[str, Path] = {}
+OPS_KINDS: tuple[OpsKind, ...] = (SloKind(),)
 
 
 def slo_parts(

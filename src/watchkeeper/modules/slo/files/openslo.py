@@ -103,7 +103,7 @@ def compiled(entries: Iterable[Located[Any]], complaints: Complaints, known: Kno
     entries, once = list(entries), _Once(complaints)
     documents = {one.value.name: one for one in entries}
     data_sources = [source for one in entries if (source := _data_source(one, once)) is not None]
-    policies = [policy for one in entries if (policy := _policy(one, once)) is not None]
+    policies = _policies(entries, known, once)
     names = known.data_sources | {
         one.value.name.removeprefix("DataSource ") for one in entries if one.value.kind == "DataSource"
     }
@@ -137,8 +137,12 @@ def _made(entry: Located[Any], around: Around) -> Made | None:
 
 def _check(made: Made, known: Known, complaints: Complaints) -> None:
     for one in checks.complaints_about(made.definition, known):
-        path = tuple(int(number) if number else name for name, number in _STEP.findall(one.where))
-        complaints.add(made.place(path), one.expected)
+        complaints.add(made.place(_path(one.where)), one.expected)
+
+
+def _path(where: str) -> Path:
+    """Of a complaint: `alerting.rules[0].long`."""
+    return tuple(int(number) if number else name for name, number in _STEP.findall(where))
 
 
 def _refuse_doubles(entries: Iterable[Located[Any]], complaints: Complaints) -> None:
@@ -184,15 +188,24 @@ def _details(document: Document) -> Document:
     return Document(value, {**places, (): document.at}, keys)
 
 
-def _policy(entry: Located[Any], complaints: Complaints) -> Policy | None:
-    if entry.value.kind != "ErrorBudgetPolicy":
-        return None
-    here = canonical(part(entry.document, ("spec",)))
-    whole = {"name": entry.value.value.metadata.name, **here.value}
-    found = check(Document(whole, here.places, here.keys), Policy, complaints)
-    if found is not None:
-        entry.value.meaning = found.value
-    return None if found is None else found.value
+def _policies(entries: Iterable[Located[Any]], known: Known, complaints: Complaints) -> list[Policy]:
+    found: list[tuple[Policy, Document]] = []
+    for entry in entries:
+        if entry.value.kind != "ErrorBudgetPolicy":
+            continue
+        here = canonical(part(entry.document, ("spec",)))
+        whole = {"name": entry.value.value.metadata.name, **here.value}
+        one = check(Document(whole, here.places, here.keys), Policy, complaints)
+        if one is not None:
+            entry.value.meaning = one.value
+            found.append((one.value, here))
+    names = {policy.name for policy, _ in found}
+    besides = [one for one in known.policies if one.name not in names]
+    for number, (policy, here) in enumerate(found):
+        others = [*besides, *(earlier for earlier, _ in found[:number])]
+        for wrong in checks.complaints_about_policy(policy, others):
+            complaints.add(here.place(_path(wrong.where)), wrong.expected)
+    return [policy for policy, _ in found]
 
 
 def _agreements(
