@@ -316,3 +316,20 @@ def test_a_flag_stays_a_flag(stage: Stage) -> None:
                 Definition.of({"key": "ENABLE_VIDEO", "type": "boolean"}), managed_by="people", by="alice", source="api"
             )
         )
+
+
+def test_only_a_flag_is_killed_past_the_second_person(stage: Stage) -> None:
+    stage.define({"key": "GATEWAY", "type": "json", "default": {"enabled": True}})
+    stage.config(lambda c: c.set_needs_approval("production", True, reason="care", by="alice", source="api"))
+    assert stage.set("GATEWAY", {"enabled": False}).state is ChangeState.WAITING_APPROVAL
+    assert stage.get("GATEWAY") == {"enabled": True}
+
+
+def test_a_bound_of_nothing_is_a_bound(stage: Stage) -> None:
+    for kind, zero, below in (("integer", 0, -1), ("float", 0.0, -0.5)):
+        stage.define({"key": f"LEAST_{kind}", "type": kind, "default": 1, "minimum": zero})
+        stage.define({"key": f"MOST_{kind}", "type": kind, "default": -1, "maximum": zero})
+        for key, wrong in ((f"LEAST_{kind}", below), (f"MOST_{kind}", -below)):
+            with pytest.raises(ChangeInvalid):
+                stage.set(key, wrong)
+            stage.set(key, zero)

@@ -127,6 +127,14 @@ def test_a_flag_without_variants_is_on_or_off() -> None:
     assert Definition.of(made.said()) == made
 
 
+@given(st.sampled_from(["integer", "float"]), st.integers(-3, 3), st.integers(0, 3), st.booleans(), st.booleans())
+def test_a_definition_reads_back_as_it_was_said(kind: str, low: int, span: int, has_low: bool, has_high: bool) -> None:
+    bounds = {"minimum": low if has_low else None, "maximum": low + span if has_high else None}
+    made = Definition.of({"key": "A", "type": kind, "default": low, **bounds})
+    assert complaints_about(made) == []
+    assert Definition.of(made.said()) == made
+
+
 @pytest.mark.parametrize(
     ("kind", "bounds", "good", "bad"),
     [

@@ -67,7 +67,9 @@ class Definition:
         found = {}
         for one in dataclasses.fields(self):
             value = getattr(self, one.name)
-            if value not in (None, "", (), {}, False) or one.name in ("key", "type", "default"):
+            # By identity where numbers could be meant: a bound of 0 is one, though 0 == False.
+            says_nothing = value is None or value is False or value in ("", (), {})
+            if not says_nothing or one.name in ("key", "type", "default"):
                 found[one.name] = list(value) if isinstance(value, tuple) else value
         return found
 

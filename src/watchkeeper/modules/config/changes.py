@@ -242,9 +242,10 @@ class Changes:
         self._make(made, where, check, by=change.proposed_by, source="worker")
 
     def _needs_approval(self, where: Environment, check: Check, steps: Sequence[Step]) -> bool:
-        if all(is_kill(step) for step in steps):
+        definitions = [check.parameters[step.key].definition for step in steps]
+        if all(is_kill(definition, step) for definition, step in zip(definitions, steps, strict=True)):
             return False
-        return where.needs_approval or any(check.parameters[step.key].definition.needs_approval for step in steps)
+        return where.needs_approval or any(one.needs_approval for one in definitions)
 
     def _make(self, change: ChangeSet, where: Environment, check: Check, *, by: str, source: str) -> None:
         """Write every step and its fact, as one version of the environment."""

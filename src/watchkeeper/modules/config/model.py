@@ -177,9 +177,12 @@ def content_hash(environment: str, steps: Sequence[Step], due_at: datetime | Non
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def is_kill(step: Step) -> bool:
+def is_kill(definition: Definition, step: Step) -> bool:
     """Whether a step does nothing but switch a flag off: at three in the morning that waits for nobody."""
-    if step.slot != VALUE or not isinstance(step.after, Mapping) or step.after.get("enabled") is not False:
+    # JSON of another parameter may have an `enabled` of its own, which means whatever its readers make of it.
+    if definition.type != "flag" or step.slot != VALUE or not isinstance(step.after, Mapping):
+        return False
+    if step.after.get("enabled") is not False:
         return False
     before = step.before if isinstance(step.before, Mapping) else {}
     rest = {name: value for name, value in step.after.items() if name != "enabled"}

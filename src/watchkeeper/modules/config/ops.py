@@ -102,6 +102,7 @@ class ParameterKind:
     def apply(self, session: Session, change: Change, desired: Any | None, *, by: str, at: datetime) -> None:
         """One change, if the parameter still is what the plan saw."""
         clock = ManualClock(at)  # the whole apply happens at one instant
+        store.lock_environments(session)
         before = store.parameter(session, change.name, lock=True)
         _require_unchanged(session, before, change)
         hand = _Hand(Config(session, clock), Changes(session, clock), by)
@@ -261,7 +262,7 @@ def _drift_of(look: Look, one: Parameter) -> Drifted | None:
         if one.differs_since is None and setting is not None:
             since = max(since, setting.changed_at)
     told = {name: data for name, data in told.items() if name in fields}
-    href = f"/config/{quote(one.key)}"
+    href = f"/config/parameters/{quote(one.key)}"
     return Drifted("parameter", one.key, since, fields, Subject("parameter", one.key), href, told)
 
 

@@ -24,7 +24,7 @@ from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.model import Parameter, Setting, is_own, winning_order
 from watchkeeper.modules.config.own import Own
 from watchkeeper.modules.config.permissions import CHANGE_CONFIG, CHANGE_OWN, MANAGE_ENVIRONMENTS, VIEW_CONFIG
-from watchkeeper.modules.config.service import Config, version_of
+from watchkeeper.modules.config.service import Config, past_a_second_person, version_of
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.config.stale import stale
 from watchkeeper.modules.config.wire import (
@@ -37,7 +37,7 @@ from watchkeeper.modules.config.wire import (
     ParameterView,
     StaleView,
 )
-from watchkeeper_client.rules import Layer, explain
+from watchkeeper_client.rules import Definition, Layer, explain
 
 router = api_router("config")
 
@@ -180,6 +180,7 @@ async def replace_parameter(
         require_match(request, etag_of(version_of(before)))
         definition = order.definition()
         catalog.require_own(session, who, definition.owner)
+        require_redefining(session, who, before, definition)
         config.define(definition, managed_by=before.managed_by, by=who.id, source="api", reason=order.reason)
         return _shown(session, clock, key, settings.default_environment)
 
@@ -201,7 +202,9 @@ async def remove_parameter(
 
     def remove(session: Session) -> None:
         config = Config(session, clock)
-        catalog.require_own(session, who, config.parameter(key, lock=True).definition.owner)
+        before = config.parameter(key, lock=True)
+        catalog.require_own(session, who, before.definition.owner)
+        require_redefining(session, who, before, None)
         config.remove(key, by=who.id, source="api", reason=reason)
 
     await db.write(remove)
@@ -258,6 +261,15 @@ def _own_explanation(key: str, environment: str, layers: list[Layer]) -> Explana
     return Explanation(
         key=key, environment=environment, value=won.value, variant="", reason=reason, layer=won.layer, layers=views
     )
+
+
+def require_redefining(session: Session, who: Actor, before: Parameter, after: Definition | None) -> None:
+    """Raises Forbidden where this would get around the second person that values need, for everybody but admins."""
+    if not who.may(MANAGE_ENVIRONMENTS) and past_a_second_person(session, before, after):
+        raise Forbidden(
+            f"Values of {before.key} need a second person, and this changes by itself what is served: "
+            "set a value instead, which somebody approves, or ask an admin."
+        )
 
 
 def in_order(settings: Any) -> list[Setting]:

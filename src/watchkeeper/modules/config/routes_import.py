@@ -17,7 +17,7 @@ from watchkeeper.modules.config import ops_import, store
 from watchkeeper.modules.config.documentation import Documented, changed_by, parameters_page
 from watchkeeper.modules.config.model import ChangeSet, is_own
 from watchkeeper.modules.config.ops_import import Import, ImportOutdated
-from watchkeeper.modules.config.routes import Changer, Db, Now, TheHub, Viewer
+from watchkeeper.modules.config.routes import Changer, Db, Now, TheHub, Viewer, require_redefining
 from watchkeeper.modules.config.wire import ChangeView, Reason
 from watchkeeper.modules.identity import public as identity
 
@@ -71,11 +71,16 @@ async def import_parameters(
         return Answer(await db.ask(lambda session: _view(ops_import.plan(session, desired), [])), 200).response()
 
     def make(session: Session) -> Answer:
+        store.lock_environments(session)
         found = ops_import.plan(session, desired)
         if order.fingerprint not in (None, found.fingerprint):
             raise ImportOutdated("Something changed since you looked; nothing was done. Look again.")
         for owner in sorted(_owners(found)):
             catalog.require_own(session, who, owner)
+        for key, one in found.wanted.items():
+            before = found.look.parameters.get(key)
+            if before is not None and before.definition != one.definition:
+                require_redefining(session, who, before, one.definition)
         made = ops_import.carry_out(found, clock, reason=order.reason, by=who.id, source="api")
         return Answer(_view(found, made))
 

@@ -45,6 +45,12 @@ from watchkeeper.modules.config.model import (
 from watchkeeper.modules.config.values import ValueInvalid, check_definition, check_slot
 from watchkeeper_client.rules import Definition
 
+# What code may say once, when it brings a parameter along, and never overwrites.
+_OF_THE_REGISTRY = frozenset(
+    {"key", "owner", "group", "used_by", "service", "needs_approval", "deprecated_since", "salt", "expires_on"}
+)
+# What of a definition is served where nothing is set, or changes what is served where something is.
+_DECIDING = ("type", "default", "variants", "off", "salt")
 NAME_EXPECTED = "1 to 64 lower-case letters, digits and -, a letter first"
 
 
@@ -64,7 +70,12 @@ class Config:
         return found
 
     def parameter(self, key: str, *, lock: bool = False) -> Parameter:
-        """Raises ParameterNotFound."""
+        """The registry entry; with `lock`, neither it nor a value is changed elsewhere until the transaction ends.
+
+        Raises ParameterNotFound.
+        """
+        if lock:
+            self._hold_still()
         found = store.parameter(self.session, key, lock=lock)
         if found is None:
             raise ParameterNotFound(f"There is no parameter {key[:150]!r} in the registry.")
@@ -127,6 +138,7 @@ class Config:
         Raises DefinitionInvalid for one that is wrong, or that something set would not fit any more (which, and why);
         ParameterExists with `only_new`.
         """
+        self._hold_still()
         before = store.parameter(self.session, definition.key, lock=True)
         if before is not None and only_new:
             raise ParameterExists(f"{definition.key} is in the registry already; change it instead.")
@@ -191,13 +203,20 @@ class Config:
         differs = declared_differences(existing.definition, definition)
         if not differs:
             return "known", ""
-        if existing.managed_by == "code" and existing.definition.service == definition.service:
+        by_code = existing.managed_by == "code" and existing.definition.service == definition.service
+        # A second person is wanted for this one, and a program that starts is none.
+        if by_code and not existing.definition.needs_approval:
             try:
-                self.define(definition, managed_by="code", by=by, source="api")
+                taken = taken_over(existing.definition, definition)
+                self.define(taken, managed_by="code", by=by, source="api")
             except DefinitionInvalid as refusal:
                 return "refused", "; ".join(f"{one.where}: expected {one.expected}" for one in refusal.complaints)
             return "known", f"{', '.join(differs)} taken over from the code"
         return "differs", f"the registry says otherwise of: {', '.join(differs)}"
+
+    def _hold_still(self) -> None:
+        """Nobody sets a value while it is looked whether the values that are set fit."""
+        store.lock_environments(self.session)
 
     def _require_that_values_fit(self, definition: Definition) -> None:
         complaints = []
@@ -279,6 +298,17 @@ def definition_in(applied: Mapping[str, Any]) -> dict[str, Any]:
     return {name: said for name, said in applied.items() if name != "values"}
 
 
+def past_a_second_person(session: Session, before: Parameter, after: Definition | None) -> bool:
+    """Whether saying something else of a parameter, or nothing any more, changes by itself what somebody may get, where
+    values are changed by two people only."""
+    was = before.definition
+    guarded = was.needs_approval or any(one.needs_approval for one in store.all_environments(session))
+    if after is None:
+        return guarded
+    lifted = was.needs_approval and not after.needs_approval
+    return lifted or (guarded and any(getattr(was, name) != getattr(after, name) for name in _DECIDING))
+
+
 def version_of(parameter: Parameter) -> Mapping[str, Any]:
     """What people edit of a registry entry; its ETag is made from this."""
     return {"version": parameter.version, **parameter.definition.said()}
@@ -286,9 +316,17 @@ def version_of(parameter: Parameter) -> Mapping[str, Any]:
 
 def declared_differences(registry: Definition, code: Definition) -> list[str]:
     """Fields that code says otherwise; what code leaves out, and who owns it, is the registry's to say."""
-    silent = {"key", "owner", "group", "used_by", "service", "needs_approval", "deprecated_since", "salt", "expires_on"}
     said, ours = code.said(), registry.said()
-    return [name for name in said if name not in silent and said[name] != ours.get(name)]
+    return [name for name in said if name not in _OF_THE_REGISTRY and said[name] != ours.get(name)]
+
+
+def taken_over(registry: Definition, code: Definition) -> Definition:
+    """The registry's entry with what code says of it, and everything else as people left it."""
+    ours = registry.said()
+    if registry.type != code.type:
+        # Bounds and choices of the old type mean nothing for the new one.
+        ours = {name: said for name, said in ours.items() if name in (*_OF_THE_REGISTRY, "description", "unit")}
+    return Definition.of({**ours, **{name: said for name, said in code.said().items() if name not in _OF_THE_REGISTRY}})
 
 
 def _with_salt(definition: Definition, before: Parameter | None) -> Definition:
