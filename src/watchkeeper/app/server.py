@@ -61,6 +61,8 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.oncall import public as oncall
+from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.slo import wiring as slo_wiring
 from watchkeeper.modules.slo.settings import SloSettings
@@ -192,7 +194,7 @@ def _parts(
             )
         ),
         subjects.SegmentUses: SEGMENT_USES,
-        identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by)),
+        identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by, oncall.owned_by)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
@@ -227,6 +229,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *subjects_wiring.ROUTERS,
             *config_wiring.ROUTERS,
             *slo_wiring.ROUTERS,
+            *oncall_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,

@@ -7,6 +7,7 @@ from watchkeeper.modules.catalog import wiring as catalog
 from watchkeeper.modules.config import public as config
 from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
+from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.slo import wiring as slo
 from watchkeeper.modules.subjects import wiring as subjects
 from watchkeeper.modules.subjects.public import SegmentUses
@@ -19,4 +20,5 @@ KINDS: tuple[OpsKind, ...] = (
     *subjects.ops_kinds(SEGMENT_USES),
     *config_wiring.OPS_KINDS,
     *slo.OPS_KINDS,
+    *oncall.OPS_KINDS,
 )

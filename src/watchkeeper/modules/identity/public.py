@@ -20,6 +20,7 @@ from watchkeeper.modules.identity.teams import TeamHoldings
 __all__ = [
     "Person",
     "PersonSummary",
+    "StaffMember",
     "TeamHoldings",
     "count_admins",
     "count_unverified",
@@ -29,6 +30,8 @@ __all__ = [
     "make_login_link",
     "names",
     "people",
+    "staff",
+    "team_members",
     "token_works",
 ]
 
@@ -44,6 +47,45 @@ class PersonSummary:
 def people(session: Database) -> list[PersonSummary]:
     """Everybody with an account, by name."""
     return [PersonSummary(person.id, person.name) for person in store.all_people(session)]
+
+
+@dataclass(frozen=True)
+class StaffMember:
+    """A person as those see them who may have to call: `active` until disabled, `responds` and `admin` by role.
+
+    `verified` says whether the e-mail address was shown to be theirs.
+    """
+
+    id: str
+    name: str
+    email: str | None
+    active: bool
+    responds: bool
+    admin: bool
+    verified: bool
+
+
+def staff(session: Database) -> list[StaffMember]:
+    """Everybody with an account, the disabled too, by name."""
+    return [
+        StaffMember(
+            id=person.id,
+            name=person.name,
+            email=person.email,
+            active=person.disabled_at is None,
+            responds=person.role is not Role.VIEWER,
+            admin=person.role is Role.ADMIN,
+            verified=person.email is not None and person.email_verified_at is not None,
+        )
+        for person in store.all_people(session)
+    ]
+
+
+def team_members(session: Database) -> dict[str, tuple[str, ...]]:
+    """Every team's name with the ids of the people in it; programs are left out."""
+    return {
+        team.name: tuple(one for one in team.members if is_id(one, "per")) for team in store_teams.all_teams(session)
+    }
 
 
 def is_team(session: Database, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""Who is on call, and who is called when: schedules and escalation policies."""

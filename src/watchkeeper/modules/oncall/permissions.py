@@ -1,0 +1,9 @@
+"""What schedules and policies ask for."""
+
+from __future__ import annotations
+
+from watchkeeper.kernel.web.access import Permission, Scope
+
+VIEW_ONCALL = Permission("oncall.view", Scope.READ)
+TAKE_SHIFTS = Permission("oncall.take_shifts", Scope.RESPOND)
+CHANGE_ONCALL = Permission("oncall.change", Scope.WRITE)

@@ -1,0 +1,17 @@
+"""The stage of the tests of on-call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.oncall.support import Stage
+from watchkeeper.kernel.clock import ManualClock
+from watchkeeper.kernel.db.database import Database
+
+
+@pytest.fixture
+def stage(database: Database, clock: ManualClock) -> Iterator[Stage]:
+    with Stage.open(database, clock) as opened:
+        yield opened
