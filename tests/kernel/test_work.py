@@ -253,3 +253,61 @@ def test_a_pause_is_never_negative_and_never_longer_than_the_cap(attempts: int, 
 def test_pauses_double(attempts: int) -> None:
     backoff = Backoff(first=timedelta(seconds=1))
     assert backoff.pause(attempts + 1, 0.5) == 2 * backoff.pause(attempts, 0.5)
+
+
+@dataclass
+class Gate:
+    """A handler that waits until it is opened."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def act(self, task: Task) -> None:
+        self.entered.release()
+        self.opened.wait(20)
+
+    def finish(self, session: Session, task: Task, result: Any) -> None:
+        pass
+
+
+def test_a_kind_whose_peer_hangs_leaves_room_for_the_others(database: Database) -> None:
+    stuck, bell = Gate(), Bell()
+    for number in range(6):
+        _enqueue(database, f"stuck.{number}", kind="stuck")
+    worker = _worker(database, {"stuck": stuck, "bell": bell}, lane="notify", threads=4, most_of_kind=2)
+    worker.start()
+    try:
+        assert stuck.entered.acquire(timeout=10)
+        assert stuck.entered.acquire(timeout=10)
+        for number in range(5):
+            _enqueue(database, f"ring.{number}")
+        worker.wake()
+        assert _until(lambda: len(bell.rings) == 5), "two of the four threads are nobody's but the bell's"
+        assert not stuck.entered.acquire(timeout=0.2), "no third row of the stuck kind was begun"
+        stuck.opened.set()
+        assert _until(lambda: set(_states(database).values()) == {"done"})
+    finally:
+        stuck.opened.set()
+        worker.stop()
+
+
+def test_a_slow_row_does_not_hold_up_those_that_come_after_it(database: Database) -> None:
+    slow, bell = Gate(), Bell()
+    _enqueue(database, "slow", kind="slow")
+    worker = _worker(database, {"slow": slow, "bell": bell}, threads=2)
+    worker.start()
+    try:
+        assert slow.entered.acquire(timeout=10)
+        _enqueue(database, "ring")
+        worker.wake()
+        assert _until(lambda: bell.rings == ["ring"])
+    finally:
+        slow.opened.set()
+        worker.stop()
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 15
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,10 @@ class LeaseLost(Exception):
 
 
 class Worker:
-    """Runs the handlers of one lane in threads of its own, so that no other lane can starve it."""
+    """Runs the handlers of one lane in threads of its own, so that no other lane can starve it.
+
+    `most_of_kind`: no kind of work has more rows running at once, so that one whose peer hangs leaves room for the rest.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Worker:
         recurring: Sequence[Recurring] = (),
         lane: str = "default",
         threads: int = 2,
+        most_of_kind: int | None = None,
         lease: timedelta = timedelta(seconds=30),
         backoff: Backoff | None = None,
     ) -> None:
@@ -49,12 +54,16 @@ class Worker:
         self._handlers = {**handlers, **{one.kind: one.handler for one in recurring}}
         self._lane = lane
         self._size = threads
+        self._most_of_kind = most_of_kind or threads
         self._lease = lease
         self._backoff = backoff or Backoff()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"work-{lane}")
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
+        self._counting = threading.Lock()
+        self._running: Counter[str] = Counter()
+        self._futures: set[Future[None]] = set()
 
     def start(self) -> None:
         """Register recurring work and poll until `stop`."""
@@ -71,22 +80,51 @@ class Worker:
         self._wake.set()
         if self._loop is not None:
             self._loop.join(_GRACE_SECONDS)
+        with self._counting:
+            running = list(self._futures)
+        wait(running, _GRACE_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run_once(self) -> int:
         """Lease what is due, run it to the end, and answer how many rows that were."""
+        started = self._start_due()
+        for future in started:
+            future.result()
+        return len(started)
+
+    def _start_due(self) -> list[Future[None]]:
         with self._db.begin() as session:
             self._register_recurring(session)
             tasks = self._lease_due(session)
-        futures = [self._threads.submit(self._run_task, task) for task in tasks]
-        for future in futures:
-            future.result()
-        return len(tasks)
+        return [self._start(task) for task in tasks]
+
+    def _start(self, task: Task) -> Future[None]:
+        with self._counting:
+            self._running[task.kind] += 1
+            future = self._threads.submit(self._run_counted, task)
+            self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        return future
+
+    def _run_counted(self, task: Task) -> None:
+        try:
+            self._run_task(task)
+        finally:
+            with self._counting:
+                self._running[task.kind] -= 1
+            self._wake.set()
+
+    def _room(self) -> tuple[int, dict[str, int]]:
+        """How many rows may be started now, and how many of each kind; kinds of which none may are left out."""
+        with self._counting:
+            free = self._size - self._running.total()
+            room = {kind: min(free, self._most_of_kind - self._running[kind]) for kind in self._handlers}
+        return free, {kind: most for kind, most in room.items() if most > 0}
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                busy = self._anything_due() and self.run_once() > 0
+                busy = self._anything_due() and bool(self._start_due())
             except Unavailable as refusal:
                 _log.warning("work waits for the database", lane=self._lane, reason=refusal.detail)
                 busy = False
@@ -99,9 +137,12 @@ class Worker:
 
     def _anything_due(self) -> bool:
         """A look with a reader first: on SQLite an idle poll must not take the writer."""
+        _, room = self._room()
+        if not room:
+            return False
         with self._db.read() as session:
             now = self._db.database_now(session)
-            return store.is_anything_due(session, tuple(self._handlers), now=now) or any(
+            return store.is_anything_due(session, tuple(room), now=now) or any(
                 not store.exists(session, kind) for kind in self._recurring
             )
 
@@ -112,7 +153,14 @@ class Worker:
 
     def _lease_due(self, session: Session) -> list[Task]:
         now = self._db.database_now(session)
-        return store.lease(session, tuple(self._handlers), now=now, length=self._lease, most=self._size)
+        free, room = self._room()
+        if self._most_of_kind >= self._size:
+            return store.lease(session, tuple(room), now=now, length=self._lease, most=free) if room else []
+        tasks: list[Task] = []
+        for kind, most in room.items():
+            if len(tasks) < free:
+                tasks += store.lease(session, (kind,), now=now, length=self._lease, most=min(most, free - len(tasks)))
+        return tasks
 
     def _run_task(self, task: Task) -> None:
         with _Renewal(self._db, task, self._lease):
