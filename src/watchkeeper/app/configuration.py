@@ -15,6 +15,7 @@ from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsS
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
@@ -25,6 +26,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     TelemetrySettings,
     ConfigSettings,
     SloSettings,
+    NotifySettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -42,6 +44,7 @@ class Configuration:
     telemetry: TelemetrySettings
     config: ConfigSettings
     slo: SloSettings
+    notify: NotifySettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -57,6 +60,7 @@ class Configuration:
             self.telemetry,
             self.config,
             self.slo,
+            self.notify,
             self.audit,
             self.backup,
             self.mail,
@@ -66,7 +70,7 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "slo", "audit", "backup")
+    groups = ("identity", "telemetry", "config", "slo", "notify", "audit", "backup")
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -80,6 +84,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         telemetry=source.load(TelemetrySettings),
         config=source.load(ConfigSettings),
         slo=source.load(SloSettings),
+        notify=source.load(NotifySettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

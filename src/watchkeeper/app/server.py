@@ -63,6 +63,12 @@ from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.oncall import public as oncall
 from watchkeeper.modules.oncall import wiring as oncall_wiring
+from watchkeeper.modules.notify import public as notify
+from watchkeeper.modules.notify import wiring as notify_wiring
+from watchkeeper.modules.notify.sending import Sending
+from watchkeeper.modules.notify.service import Verbs as NotifyVerbs
+from watchkeeper.modules.notify.settings import NotifySettings
+from watchkeeper.modules.notify.watch import ChannelWatch
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.slo import wiring as slo_wiring
 from watchkeeper.modules.slo.settings import SloSettings
@@ -172,6 +178,9 @@ def _parts(
         db, clock, server.data, configuration.audit, configuration.mail, configuration.outbound
     )
     backup = _backup(configuration, db, clock, store, key)
+    notifying = notify_wiring.notify_parts(
+        db, clock, key, configuration.notify, configuration.outbound, configuration.mail, notify.Owners()
+    )
     drift = DriftWatch(db)
     parts: dict[Any, Any] = {
         Configuration: configuration,
@@ -182,7 +191,7 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners((store, audit[Sealer], backup.watch)),
+        Banners: Banners((store, audit[Sealer], backup.watch, notifying[ChannelWatch])),
         Badges: Badges((drift,)),
         DriftWatch: drift,
         Tail: Tail(db),
@@ -199,6 +208,7 @@ def _parts(
         **telemetry,
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
+        **notifying,
         OutboundSettings: configuration.outbound,
         **audit,
         BackupParts: backup,
@@ -230,6 +240,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *config_wiring.ROUTERS,
             *slo_wiring.ROUTERS,
             *oncall_wiring.ROUTERS,
+            *notify_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -245,6 +256,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *subjects_wiring.NAV,
             *config_wiring.NAV,
             *slo_wiring.NAV,
+            *notify_wiring.NAV,
             *telemetry_wiring.NAV,
             *timeline_routes.NAV,
             *audit_wiring.NAV,
@@ -259,6 +271,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             **config_wiring.TEMPLATES,
             **telemetry_wiring.TEMPLATES,
             **slo_wiring.TEMPLATES,
+            **notify_wiring.TEMPLATES,
             "app": Path(__file__).parent / "templates",
         },
         static={**identity_wiring.STATIC, **config_wiring.STATIC, **slo_wiring.STATIC, **telemetry_wiring.STATIC},
@@ -290,12 +303,18 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 *audit_wiring.recurring(parts),
                 *config_wiring.recurring(clock, parts[ConfigSettings]),
                 *slo_wiring.recurring(clock, parts[SloSettings]),
+                *notify_wiring.recurring(clock, parts[NotifySettings]),
             ],
+        )
+        notifying = notify_wiring.worker(db, clock, parts[Sending])
+        await db.write(
+            lambda session: notify_wiring.ensure_email(session, parts[NotifyVerbs], parts[Configuration].mail)
         )
         deliveries = Deliveries(db, clock, listeners(clock))
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         worker.start()
+        notifying.start()
         parts[Sealer].start()
         if parts[ServerSettings].self_telemetry:
             own.start()
@@ -306,12 +325,14 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 deliveries.running(),
                 config_wiring.following(parts[config.Hub], clock),
                 parts[slo.Engine].running(),
+                parts[ChannelWatch].running(),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield
         finally:
             own.stop()
             worker.stop()
+            notifying.stop()
             parts[Sealer].stop()
 
     return lifespan

@@ -15,6 +15,7 @@ _OWNERS = (
     "watchkeeper.modules.config.tables",
     "watchkeeper.modules.slo.tables",
     "watchkeeper.modules.oncall.tables",
+    "watchkeeper.modules.notify.tables",
     "watchkeeper.app.audit.tables",
 )
 

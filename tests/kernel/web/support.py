@@ -42,6 +42,9 @@ class CastAuthenticator:
             raise Unauthenticated("This session is over.")
         return PEOPLE.get(who or "")
 
+    def require_proof(self, actor: Actor) -> None:
+        """The cast has shown who they are just now."""
+
 
 def small_app(*routers: APIRouter, parts: dict[Any, Any] | None = None, **options: Any) -> FastAPI:
     """An app with these routers and the cast."""

@@ -32,7 +32,7 @@ class LeaseLost(Exception):
 class Worker:
     """Runs the handlers of one lane in threads of its own, so that no other lane can starve it.
 
-    `most_of_kind`: no kind of work has more rows running at once, so that one whose peer hangs leaves room for the rest.
+    `most_of_kind`: no kind of work has more rows running at once, so that one whose peer hangs leaves room for others.
     """
 
     def __init__(

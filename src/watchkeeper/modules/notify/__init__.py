@@ -1,0 +1,1 @@
+"""Notifications: channels, contacts, rules, and every attempt to deliver."""
