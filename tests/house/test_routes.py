@@ -29,7 +29,7 @@ OPEN_TO_ANYBODY = {
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # They change what belongs to whoever asks, and nothing else.
-ONES_OWN = {"identity.use_account"}
+ONES_OWN = {"identity.use_account", "notify.use_contacts"}
 # It only computes; POST because of its body.
 ASKS_BY_POST = {"ops.plan"}
 

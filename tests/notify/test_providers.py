@@ -137,6 +137,20 @@ def test_a_private_address_is_never_sent_to(provider: Provider, clock: ManualClo
     assert provider.asked == []
 
 
+def test_apprise_delivers_to_any_of_its_services(providers: Providers, provider: Provider) -> None:
+    host = provider.url.removeprefix("http://")
+    said = providers.send(ChannelKind.APPRISE, letter(provider, url=f"json://{host}/inbox"))
+    (asked,) = provider.asked
+    assert (said, asked.json["title"]) == ("Apprise delivered it", "[CRITICAL] Checkout fails")
+    assert "Acknowledge: https://watch.example/ack/1" in asked.json["message"]
+    provider.answer = lambda _asked: (500, {})
+    with pytest.raises(NotSent):
+        providers.send(ChannelKind.APPRISE, letter(provider, url=f"json://{host}/inbox"))
+    with pytest.raises(NotSent) as unknown:
+        providers.send(ChannelKind.APPRISE, letter(provider, url="nosuchservice://x"))
+    assert unknown.value.final
+
+
 class Inbox:
     """A real SMTP server."""
 

@@ -195,13 +195,7 @@ def _parts(
         Badges: Badges((drift,)),
         DriftWatch: drift,
         Tail: Tail(db),
-        catalog.ReadinessChecks: catalog.ReadinessChecks(
-            (
-                *catalog_wiring.CHECKS,
-                *telemetry_wiring.readiness_checks(telemetry[Telemetry], clock),
-                *slo_wiring.readiness_checks(db),
-            )
-        ),
+        catalog.ReadinessChecks: _readiness(db, clock, telemetry[Telemetry]),
         subjects.SegmentUses: SEGMENT_USES,
         identity.TeamHoldings: identity.TeamHoldings((catalog.owned_by, config.owned_by, oncall.owned_by)),
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
@@ -215,6 +209,16 @@ def _parts(
         Backups: backup.backups,
     }
     return Parts(parts)
+
+
+def _readiness(db: Database, clock: Clock, telemetry: Telemetry) -> catalog.ReadinessChecks:
+    return catalog.ReadinessChecks(
+        (
+            *catalog_wiring.CHECKS,
+            *telemetry_wiring.readiness_checks(telemetry, clock),
+            *slo_wiring.readiness_checks(db),
+        )
+    )
 
 
 def _backup(
