@@ -61,14 +61,14 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
-from watchkeeper.modules.oncall import public as oncall
-from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.notify import wiring as notify_wiring
 from watchkeeper.modules.notify.sending import Sending
 from watchkeeper.modules.notify.service import Verbs as NotifyVerbs
 from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.notify.watch import ChannelWatch
+from watchkeeper.modules.oncall import public as oncall
+from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.slo import wiring as slo_wiring
 from watchkeeper.modules.slo.settings import SloSettings
