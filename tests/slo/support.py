@@ -16,6 +16,7 @@ from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
 from watchkeeper.kernel.outbound import OutboundSettings
+from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.modules.slo import reading, store_counts, wiring
 from watchkeeper.modules.slo.definition import Definition
 from watchkeeper.modules.slo.engine import Engine
@@ -125,6 +126,7 @@ class Stage:
                 SystemClock: self.clock,
                 Engine: self.engine,
                 OutboundSettings: OutboundSettings.model_validate({}),
+                ServerSettings: ServerSettings.model_validate({"base_url": "https://watch.example.org"}),
             },
         )
 

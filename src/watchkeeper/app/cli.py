@@ -13,6 +13,7 @@ from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_config import config_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_segment import segment_cli
+from watchkeeper.app.cli_slo import slo_cli
 from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import (
     DatabaseOption,
@@ -34,6 +35,7 @@ cli.add_typer(audit_cli, name="audit")
 cli.add_typer(config_cli, name="config")
 cli.add_typer(person_cli, name="person")
 cli.add_typer(segment_cli, name="segment")
+cli.add_typer(slo_cli, name="slo")
 cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)
 cli_ops_files.add_to(cli)

@@ -330,6 +330,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 config_wiring.following(parts[config.Hub], clock),
                 parts[slo.Engine].running(),
                 parts[ChannelWatch].running(),
+                slo_wiring.reporting(parts),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield

@@ -14,6 +14,7 @@ _OWNERS = (
     "watchkeeper.modules.subjects.tables",
     "watchkeeper.modules.config.tables",
     "watchkeeper.modules.slo.tables",
+    "watchkeeper.modules.slo.reports.tables",
     "watchkeeper.modules.oncall.tables",
     "watchkeeper.modules.notify.tables",
     "watchkeeper.app.audit.tables",

@@ -52,13 +52,25 @@ class MailFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes with a message; `media_type` such as `application/pdf`."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
 class Mail:
-    """One message of plain text; `key` stays the same when it is sent again."""
+    """One message of plain text, and the same as `html` where that shows more; `key` stays the same when it is sent
+    again."""
 
     to: str
     subject: str
     text: str
     key: str | None = field(default=None)
+    html: str | None = field(default=None)
+    attachments: tuple[Attachment, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,11 @@ class Mailer:
         message["Message-ID"] = f"<{mail.key}@watchkeeper>" if mail.key else make_msgid(domain="watchkeeper")
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text)
+        if mail.html is not None:
+            message.add_alternative(mail.html, subtype="html")
+        for one in mail.attachments:
+            maintype, _, subtype = one.media_type.partition("/")
+            message.add_attachment(one.content, maintype=maintype, subtype=subtype, filename=one.name)
         return message
 
     def _connect(self, host: str) -> smtplib.SMTP:

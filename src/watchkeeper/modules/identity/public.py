@@ -12,7 +12,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import is_id
 from watchkeeper.modules.identity import store, store_people, store_teams
 from watchkeeper.modules.identity.control import LOCAL
-from watchkeeper.modules.identity.model import Person, Role
+from watchkeeper.modules.identity.model import Person, Role, is_email
 from watchkeeper.modules.identity.service import NOBODY, Identity
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.identity.teams import TeamHoldings
@@ -26,6 +26,7 @@ __all__ = [
     "count_unverified",
     "ensure_demo_person",
     "ensure_setup_link",
+    "is_email",
     "is_team",
     "make_login_link",
     "names",

@@ -57,6 +57,7 @@ class Engine:
         self.lock = threading.RLock()
         self.started_at = clock.now()
         self.looked_at: datetime | None = None
+        self.kept_at: datetime | None = None  # the last look whose hours are stored
         self.trackers: dict[Key, Tracker] = {}
         self.exclusions: tuple[Exclusion, ...] = ()
         self.data_sources: dict[str, DataSource] = {}
@@ -95,15 +96,15 @@ class Engine:
     def _keep(self, now: datetime) -> None:
         with self.lock:
             rows = keeping.dirty_rows(self.trackers.values(), now)
-        if not rows:
-            return
-        try:
-            with self._db.begin() as session:
-                keeping.keep(session, rows, now)
-        except BaseException:
-            with self.lock:
-                keeping.not_kept(self.trackers, rows)
-            raise
+        if rows:
+            try:
+                with self._db.begin() as session:
+                    keeping.keep(session, rows, now)
+            except BaseException:
+                with self.lock:
+                    keeping.not_kept(self.trackers, rows)
+                raise
+        self.kept_at = now
 
     @property
     def newest(self) -> Mapping[str, float]:

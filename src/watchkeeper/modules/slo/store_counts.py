@@ -76,10 +76,27 @@ def read_hours(
     return found
 
 
+def sums(session: Session, since: int, until: int, *, slo: str, objective: str) -> dict[str, Counts]:
+    """By part, what the hours that begin in [since, until) (Unix seconds) add up to."""
+    added = (func.sum(hours.c.good), func.sum(hours.c.total), func.sum(hours.c.measured))
+    query = (
+        select(hours.c.part, *added)
+        .where(hours.c.slo == slo, hours.c.objective == objective)
+        .where(hours.c.hour >= since // _HOUR, hours.c.hour < -(-until // _HOUR))
+        .group_by(hours.c.part)
+    )
+    return {row[0]: Counts(*row[1:]) for row in session.execute(query)}
+
+
 def net(parts: Mapping[str, HourRow], leaving_out: Collection[str]) -> Counts:
     """All of an hour without the parts that are left out. Time that is left out stays measured."""
-    whole = parts[ALL].counts if ALL in parts else Counts()
-    out = sum((one.counts for part, one in parts.items() if part in leaving_out), Counts())
+    return net_of({part: one.counts for part, one in parts.items()}, leaving_out)
+
+
+def net_of(parts: Mapping[str, Counts], leaving_out: Collection[str]) -> Counts:
+    """The same of counts, also of many hours."""
+    whole = parts.get(ALL, Counts())
+    out = sum((counts for part, counts in parts.items() if part in leaving_out), Counts())
     return replace(whole - out, measured=whole.measured)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,30 +12,50 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel import work
-from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.mail import Mailer
 from watchkeeper.kernel.ops import OpsKind
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
-from watchkeeper.kernel.work import Recurring, Transactional
+from watchkeeper.kernel.settings import ServerSettings
+from watchkeeper.kernel.web.parts import Parts
+from watchkeeper.kernel.work import Handler, Recurring, Transactional, Worker
 from watchkeeper.modules.catalog.public import ReadinessCheck
-from watchkeeper.modules.slo import routes, routes_records, store_counts
+from watchkeeper.modules.slo import pages_reports, routes, routes_records, routes_reports, store_counts
 from watchkeeper.modules.slo.definition import DataSource
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.ops import SloKind
 from watchkeeper.modules.slo.readiness import HasObjectives
+from watchkeeper.modules.slo.reports import sending
+from watchkeeper.modules.slo.reports import store as store_reports
+from watchkeeper.modules.slo.reports.closing import Closing, Rechecking
+from watchkeeper.modules.slo.reports.counting import Causes
+from watchkeeper.modules.slo.reports.sending import Planning, Posting
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.slo.sources import Embedded
 from watchkeeper.modules.slo.sources_prometheus import Prometheus
 from watchkeeper.modules.telemetry.public import Telemetry
 
-__all__ = ["NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "Engine", "readiness_checks", "recurring", "slo_parts"]
+__all__ = [
+    "NAV",
+    "OPS_KINDS",
+    "ROUTERS",
+    "STATIC",
+    "TEMPLATES",
+    "Engine",
+    "readiness_checks",
+    "recurring",
+    "reporting",
+    "slo_parts",
+]
 
 # Records first: `/slo/…` is theirs, `/slos/{name}` the others'.
-ROUTERS = (routes_records.router, routes.router)
+ROUTERS = (routes_records.router, routes_reports.router, routes.router, pages_reports.router)
 NAV: tuple[Any, ...] = ()
+_SENDINGS_KEPT = timedelta(days=400)  # they hold addresses
 TEMPLATES = {"slo": Path(__file__).parent / "templates"}
-STATIC: dict[str, Path] = {}
 OPS_KINDS: tuple[OpsKind, ...] = (SloKind(),)
+STATIC = {"slo": Path(__file__).parent / "static"}
 
 
 def slo_parts(
@@ -61,5 +83,40 @@ def recurring(clock: Clock, settings: SloSettings) -> list[Recurring]:
     def forget(session: Session, _task: work.Task) -> None:
         before = clock.now() - timedelta(days=settings.hours_kept_days)
         store_counts.forget_hours(session, before=int(before.timestamp()))
+        store_reports.forget_sendings(session, before=clock.now() - _SENDINGS_KEPT)
 
     return [Recurring("slo.forget", timedelta(days=1), Transactional(forget))]
+
+
+@asynccontextmanager
+async def reporting(parts: Parts) -> AsyncIterator[None]:
+    """Closes, checks and sends reports while the block lasts, in a lane of its own: a period's end is much work."""
+    db, clock = parts[Database], parts[SystemClock]
+    worker = Worker(
+        db, clock, report_handlers(parts), recurring=recurring_reports(parts), lane="slo-reports", threads=2
+    )
+    worker.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(worker.stop)
+
+
+def report_handlers(parts: Parts) -> dict[str, Handler]:
+    """The mails of reports."""
+    db, clock, base_url = parts[Database], parts[SystemClock], parts[ServerSettings].base_url
+    return {sending.KIND: Posting(db, clock, parts[Mailer], base_url, _causes(parts))}
+
+
+def recurring_reports(parts: Parts) -> list[Recurring]:
+    """Closing what is over, looking whether what was closed still holds, and planning what is to be sent."""
+    db, clock = parts[Database], parts[SystemClock]
+    return [
+        Recurring("slo.close_reports", timedelta(minutes=2), Closing(db, clock, _causes(parts))),
+        Recurring("slo.check_reports", timedelta(minutes=30), Rechecking(db, clock)),
+        Recurring("slo.plan_reports", timedelta(minutes=1), Transactional(Planning(clock))),
+    ]
+
+
+def _causes(parts: Parts) -> Causes:
+    return Causes(parts[Engine], parts[Telemetry])

@@ -73,6 +73,18 @@ def _objective(slo: SloReport, one: ObjectiveReport) -> Iterator[dict[str, Any]]
         "budget_left": one.budget.remaining,
         "events_given_back": one.budget.given_back,
     }
+    for month in one.months:
+        yield {
+            "kind": "month",
+            "period": month.period,
+            "target": one.target,
+            "share": month.counts.share,
+            "good_events": month.counts.good,
+            "bad_events": month.counts.bad,
+            "all_events": month.counts.total,
+            "measured_share": month.covered,
+            "met": _yes(month.met),
+        }
     for alert in one.alerts:
         ended = None if alert.resolved_at is None else rfc3339(alert.resolved_at)
         held = "; ".join(alert.rules) or alert.detail

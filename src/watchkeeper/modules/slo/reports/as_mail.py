@@ -6,12 +6,20 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from textwrap import wrap
 
-from watchkeeper.modules.slo.reports.words import Bar, Block, Heading, Sheet, Steps, Words
+from watchkeeper.modules.slo.reports.content import Report
+from watchkeeper.modules.slo.reports.words import Bar, Block, Heading, Sheet, Steps, Words, document, short
 
 _COLOURS = {"ok": "#1a7f4b", "warning": "#9a5b00", "danger": "#b42318", "muted": "#5b6470"}
 _GROUNDS = {"ok": "#e9f7ef", "warning": "#fff4e0", "danger": "#fdecea", "muted": "#f1f3f5"}
 _FONT = "font-family:Arial,Helvetica,sans-serif"
 _WIDTH = 76
+_MOST = 90_000
+
+
+def in_full_or_short(report: Report) -> list[Block]:
+    """All of a report, as long as mail programs show it whole: they cut off what is beyond 100 kB."""
+    blocks = document(report)
+    return blocks if len(mail_html(blocks)) <= _MOST else short(report)
 
 
 def mail_html(blocks: Sequence[Block], address: str | None = None) -> str:
@@ -87,9 +95,11 @@ def _html_table(sheet: Sheet) -> str:
         f"<tr>{cells(row, 'td', 'padding:4px 8px;border-bottom:1px solid #e4e7eb;vertical-align:top')}</tr>"
         for row in sheet.rows
     )
+    # On a phone a wide table is pushed sideways, not the whole message.
     return (
-        '<table style="width:100%;border-collapse:collapse;margin:0 0 12px;font-size:13px">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        '<div style="overflow-x:auto;margin:0 0 12px">'
+        '<table style="width:100%;border-collapse:collapse;font-size:13px">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.modules.slo import store
 from watchkeeper.modules.slo.reports import store as store_reports
-from watchkeeper.modules.slo.reports.content import AgreementReport, Report, SloReport, worst_first
+from watchkeeper.modules.slo.reports.content import Report, SloReport, worst_first
 from watchkeeper.modules.slo.reports.counting import Causes, Counting
 from watchkeeper.modules.slo.reports.errors import ReportInvalid
 from watchkeeper.modules.slo.reports.period import Period
@@ -27,17 +27,26 @@ def report(
         raise ReportInvalid(f"{period.title[0].upper()}{period.title[1:]} has not begun yet.")
     closed = store_reports.latest(session, period.label)
     found = [one.content for one in closed.values() if service in (None, one.content.service)]
-    missing = [one for one in store.all_definitions(session, service=service) if one.name not in closed]
-    counted = [_counted(session, one, period, now) for one in missing]
-    counted.sort(key=lambda one: -max(each.budget.spent for each in one.objectives))
-    by_name = {one.name: one for one in missing}
+    missing = {one.name: one for one in store.all_definitions(session, service=service) if one.name not in closed}
+    counted = worst_first(
+        [
+            content
+            for one in missing.values()
+            if _was_there(one, content := Counting(session, one, period, now).report())
+        ]
+    )
     explained = [
-        _counted(session, by_name[one.slo], period, now, causes)
+        Counting(session, missing[one.slo], period, now, causes).report()
         if causes is not None and number < _MOST_WITH_CAUSES
         else one
         for number, one in enumerate(counted)
     ]
     return Report(period, now, worst_first([*found, *explained]), service)
+
+
+def _was_there(stored: Stored, counted: SloReport) -> bool:
+    """Whether it was defined before the period ended, or counts of before were found in its source."""
+    return stored.created_at < counted.until or any(one.counts.measured > 0 for one in counted.objectives)
 
 
 @dataclass(frozen=True)
@@ -61,19 +70,3 @@ def choices(session: Session, now: datetime) -> list[Choice]:
                 continue
             found.append(Choice(one, one.label in stored))
     return found
-
-
-def _counted(
-    session: Session, stored: Stored, period: Period, now: datetime, causes: Causes | None = None
-) -> SloReport:
-    found = Counting(session, stored, period, now, causes).report()
-    if period.kind == "month":
-        return found
-    return replace(found, agreements=tuple(_as_closed(session, found.slo, one) for one in found.agreements))
-
-
-def _as_closed(session: Session, slo: str, found: AgreementReport) -> AgreementReport:
-    """In a quarter's review, a month that was closed is what was said of it: customers were told that."""
-    held = store_reports.one_latest(session, slo, found.period)
-    said = [one for one in held.content.agreements if one.period == found.period] if held is not None else []
-    return said[0] if said else found

@@ -14,30 +14,28 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.work import Task
 from watchkeeper.modules.slo import store
 from watchkeeper.modules.slo.reports import store as store_reports
+from watchkeeper.modules.slo.reports.comparing import differences, still_holds
 from watchkeeper.modules.slo.reports.content import SloReport
-from watchkeeper.modules.slo.reports.counting import Causes, Counting, differences
+from watchkeeper.modules.slo.reports.counting import Causes, Counting
 from watchkeeper.modules.slo.reports.events import ReportClosed, ReportReopened
 from watchkeeper.modules.slo.reports.period import Period, PeriodKind
 from watchkeeper.modules.slo.reports.store import Statement
 from watchkeeper.modules.slo.store import Stored
 
 _BY = "watchkeeper"
-_AT_ONCE = 50
+_AT_ONCE = 100
 _CLOSED_BACK = {"month": 3, "quarter": 1}  # periods that are closed late after a long downtime
+_STORED_AFTER = timedelta(minutes=15)  # a look so long after the end of a period stores its last hour for good
 LOOKED_AT = timedelta(days=200)  # after its end; past exclusions may be recorded for 92 days
 
 
 def to_close(session: Session, now: datetime) -> list[tuple[Stored, Period]]:
     """Each SLO with a period that is over in its time zones, and of which nothing is stored."""
-    said: dict[str, set[str]] = {}
-    found = []
-    for stored in store.all_definitions(session):
-        for period in _over(stored, now):
-            if period.label not in said:
-                said[period.label] = set(store_reports.latest(session, period.label))
-            if stored.name not in said[period.label]:
-                found.append((stored, period))
-    return found
+    over = [(stored, period) for stored in store.all_definitions(session) for period in _over(stored, now)]
+    said = store_reports.closed_of(session, {period.label for _, period in over})
+    # Months first: a quarter is made of what was said of its months.
+    found = [one for one in over if (one[0].name, one[1].label) not in said]
+    return sorted(found, key=lambda one: (one[1].kind == "quarter", one[1]))
 
 
 def _over(stored: Stored, now: datetime) -> list[Period]:
@@ -57,19 +55,33 @@ def _over(stored: Stored, now: datetime) -> list[Period]:
 
 @dataclass(frozen=True)
 class Closing:
-    """A work Handler: what is over is stored once, by whichever replica comes first."""
+    """A work Handler: what is over is stored once, by whichever replica comes first.
+
+    With `causes` it waits until their engine has stored the period's last hours: after a long downtime they come late.
+    """
 
     db: Database
     clock: Clock
     causes: Causes | None = None
 
     def act(self, task: Task) -> list[Statement]:  # noqa: ARG002
-        """Count what is to be closed, at most fifty at once."""
+        """Count what is to be closed, at most a hundred at once."""
         now = self.clock.now()
         with self.db.read() as session:
-            return [
-                self._statement(session, stored, period, now) for stored, period in to_close(session, now)[:_AT_ONCE]
-            ]
+            wanted = [one for one in to_close(session, now) if self._is_counted(*one)]
+        # Quarters wait for their months, which are stored when this round ends.
+        kind = wanted[0][1].kind if wanted else "month"
+        found = []
+        for stored, period in [one for one in wanted if one[1].kind == kind][:_AT_ONCE]:
+            with self.db.read() as session:  # each its own: a long snapshot holds the log of SQLite back
+                found.append(self._statement(session, stored, period, now))
+        return found
+
+    def _is_counted(self, stored: Stored, period: Period) -> bool:
+        if self.causes is None:
+            return True
+        kept = self.causes.engine.kept_at
+        return kept is not None and kept >= period.bounds(stored.definition.window.time_zone)[1] + _STORED_AFTER
 
     def finish(self, session: Session, task: Task, result: Sequence[Statement]) -> None:  # noqa: ARG002
         for one in result:
@@ -101,12 +113,15 @@ class Rechecking:
     def act(self, task: Task) -> list[Statement]:  # noqa: ARG002
         """What is to be said anew."""
         now = self.clock.now()
-        found = []
         with self.db.read() as session:
             known = {one.name: one for one in store.all_definitions(session)}
-            for slo, period in store_reports.keys_since(session, now - LOOKED_AT):
-                if slo in known and (anew := _recounted(session, known[slo], period, now)) is not None:
-                    found.append(anew)
+            closed = store_reports.keys_since(session, now - LOOKED_AT)
+        found = []
+        for slo, period in closed:
+            if slo in known:
+                with self.db.read() as session:
+                    anew = _recounted(session, known[slo], period, now)
+                found += [anew] if anew is not None else []
         return found
 
     def finish(self, session: Session, task: Task, result: Sequence[Statement]) -> None:  # noqa: ARG002
@@ -127,9 +142,10 @@ def _recounted(session: Session, stored: Stored, label: str, now: datetime) -> S
     # Its counts began anew meanwhile: those of then are gone, and what was said of them stays.
     if held is None or (held.slo_id, held.counted_as) != (stored.id, stored.counted_as):
         return None
-    period = Period.parse(label, "quarter" if "Q" in label else "month")
-    promised = replace(stored, definition=held.definition)
-    anew = Counting(session, promised, period, now).report()
+    counting = Counting(session, replace(stored, definition=held.definition), Period.of_label(label), now)
+    if still_holds(held.content, counting):
+        return None
+    anew = counting.report()
     why = differences(held.content, anew)
     if not why:
         return None
@@ -138,8 +154,8 @@ def _recounted(session: Session, stored: Stored, label: str, now: datetime) -> S
 
 def _merged(before: SloReport, anew: SloReport) -> SloReport:
     """The numbers of now; routes and releases as they were known when it was closed."""
+    known = {one.name: one for one in before.objectives}
     objectives = tuple(
-        replace(new, routes=old.routes, releases=old.releases)
-        for old, new in zip(before.objectives, anew.objectives, strict=True)
+        replace(one, routes=known[one.name].routes, releases=known[one.name].releases) for one in anew.objectives
     )
     return replace(anew, objectives=objectives, state="reopened", version=before.version + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,8 @@ from typing import Literal
 from watchkeeper.modules.slo.model import AlertState, Budget, Cause, Counts
 from watchkeeper.modules.slo.reports.credits import TierCredit
 from watchkeeper.modules.slo.reports.period import Period
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,16 @@ class Change:
 
 
 @dataclass(frozen=True)
+class MonthOf:
+    """One month of a quarter."""
+
+    period: str
+    counts: Counts
+    covered: float
+    met: bool | None
+
+
+@dataclass(frozen=True)
 class ObjectiveReport:
     """One objective in a period. `met` None: nothing was measured."""
 
@@ -81,6 +94,7 @@ class ObjectiveReport:
     left_out: tuple[LeftOut, ...] = ()
     given_back: tuple[GivenBack, ...] = ()
     revised: tuple[Revised, ...] = ()
+    months: tuple[MonthOf, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,13 @@ class Report:
     @property
     def file_name(self) -> str:
         """Without an ending, and safe in a header."""
-        return f"{'slo-report' if self.period.kind == 'month' else 'sla-review'}-{self.period.label}"
+        of = f"-{_UNSAFE.sub('-', self.service)}" if self.service else ""
+        return f"{'slo-report' if self.period.kind == 'month' else 'sla-review'}-{self.period.label}{of}"
+
+    @property
+    def missed(self) -> int:
+        """How many objectives missed their target; what was not measured missed none."""
+        return sum(one.met is False for _, one in self.objectives)
 
     @property
     def is_provisional(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,11 +17,13 @@ from watchkeeper.modules.slo import spending, store, store_counts
 from watchkeeper.modules.slo.definition import Agreement, Definition, Objective
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.model import AlertState, Cause, Counts, Exclusion, Revision, Spending, added, budget_of
+from watchkeeper.modules.slo.reports import store as store_reports
 from watchkeeper.modules.slo.reports.content import (
     AgreementReport,
     Change,
     GivenBack,
     LeftOut,
+    MonthOf,
     ObjectiveReport,
     Revised,
     SloReport,
@@ -95,12 +97,11 @@ class Counting:
     def objective(self, objective: Objective) -> ObjectiveReport:
         """Counts, budget, and what spent it."""
         since, until = self.bounds
-        hours = self._hours(objective.name, since, until)
-        counts = _net(hours, self.definition.excludes)
-        back = self._given_back(objective.name)
+        counts = self.counts(objective.name, since, until, self.definition.excludes)
+        back = self.given_back(objective.name)
         approved = sum(one.events for one in back if one.state == "approved")
         alerts = self._alerts(objective.name)
-        incidents = _incidents(alerts, hours, self.definition.excludes, counts, (since, min(until, self.now)))
+        incidents = self._incidents(objective.name, alerts, counts)
         found = Spending(0.0)
         if self.causes is not None and counts.bad > 0:
             found = self.causes.of(self.session, self.stored, objective, since, min(until, self.now))
@@ -108,7 +109,6 @@ class Counting:
         # budget. Of one that runs it is that of the whole, as on the pages.
         length = timedelta(seconds=counts.measured) if until <= self.now else until - since
         budget = budget_of(counts, objective.target, length, given_back=approved)
-        lasting = counts.bad - budget.given_back
         return ObjectiveReport(
             name=objective.name,
             display_name=objective.display_name,
@@ -117,17 +117,16 @@ class Counting:
             counts=counts,
             covered=self._covered(counts, since, until),
             budget=budget,
-            met=None
-            if counts.total <= 0
-            else not is_below(Counts(counts.total - lasting, counts.total), objective.target),
+            met=_met(counts, objective.target, approved),
             alerts=tuple(alerts),
             incidents=tuple(incidents),
             routes=tuple(found.routes[:5]),
             releases=tuple(found.releases[:5]),
             changes=tuple(self._changes(incidents)),
-            left_out=tuple(self._left_out(hours, since, until)),
+            left_out=tuple(self._left_out(objective.name, since, until)),
             given_back=tuple(back),
             revised=tuple(self._revised(objective.name)),
+            months=tuple(self._months(objective, back)) if self.period.kind == "quarter" else (),
         )
 
     def agreements(self) -> tuple[AgreementReport, ...]:
@@ -137,14 +136,24 @@ class Counting:
             return ()
         periods = self.period.months() if agreement.period == "month" else (self.period,)
         return tuple(
-            self._agreement(agreement, one) for one in periods if one.bounds(agreement.time_zone)[0] < self.now
+            self._said(one) or self._agreement(agreement, one)
+            for one in periods
+            if one.bounds(agreement.time_zone)[0] < self.now
         )
+
+    def _said(self, month: Period) -> AgreementReport | None:
+        """In a quarter's review, a month that was closed is what was said of it: customers were told that."""
+        if self.period.kind == "month":
+            return None
+        held = store_reports.one_latest(self.session, self.definition.name, month.label)
+        if held is None or held.slo_id != self.stored.id:
+            return None
+        return next((one for one in held.content.agreements if one.period == month.label), None)
 
     def _agreement(self, agreement: Agreement, period: Period) -> AgreementReport:
         since, until = period.bounds(agreement.time_zone)
-        objective = agreement.objective or self.definition.objectives[0].name
-        hours = self._hours(objective, since, until)
-        counts = _net(hours, agreement.excludes)
+        objective = objective_of(agreement, self.definition)
+        counts = self.counts(objective, since, until, agreement.excludes)
         return AgreementReport(
             objective=objective,
             period=period.label,
@@ -154,11 +163,27 @@ class Counting:
             target=agreement.target,
             counts=counts,
             covered=self._covered(counts, since, until),
-            met=None if counts.total <= 0 else not is_below(counts, agreement.target),
-            left_out=tuple(one for one in self._left_out(hours, since, until) if one.out_of_agreement),
+            met=_met(counts, agreement.target, 0.0),
+            left_out=tuple(one for one in self._left_out(objective, since, until) if one.out_of_agreement),
             tiers=credits_for(agreement, counts),
             provisional=not period.is_over(agreement.time_zone, self.now),
         )
+
+    def counts(self, objective: str, since: datetime, until: datetime, leaving_out: Collection[str]) -> Counts:
+        """What the stored hours that begin in [since, until) add up to, without the exclusions of these kinds."""
+        start, end = (int(at.timestamp()) for at in whole_hours(since, until))
+        parts = store_counts.sums(self.session, start, end, slo=self.definition.name, objective=objective)
+        return store_counts.net_of(parts, leaving_out)
+
+    def _months(self, objective: Objective, back: Sequence[GivenBack]) -> Iterator[MonthOf]:
+        zone = self.definition.window.time_zone
+        for month in self.period.months():
+            since, until = month.bounds(zone)
+            if since < self.now:
+                counts = self.counts(objective.name, since, until, self.definition.excludes)
+                approved = sum(one.events for one in back if one.state == "approved" and since <= one.at < until)
+                met = _met(counts, objective.target, approved)
+                yield MonthOf(month.label, counts, self._covered(counts, since, until), met)
 
     def _hours(self, objective: str, since: datetime, until: datetime) -> Hours:
         start, end = (int(at.timestamp()) for at in whole_hours(since, until))
@@ -175,6 +200,30 @@ class Counting:
         found = store_counts.episodes(self.session, slo=self.definition.name, since=since, until=until, limit=500)
         return sorted((one for one in found if one.objective in ("", objective)), key=lambda one: one.started_at)
 
+    def _incidents(self, objective: str, alerts: Sequence[AlertState], whole: Counts) -> list[Cause]:
+        """Each stretch from an hour before an alert fired until it was over, those that overlap as one; largest first.
+
+        Its events are those of the stored hours that it touches.
+        """
+        first, last = self.bounds[0], min(self.bounds[1], self.now)
+        stretches: list[tuple[datetime, datetime, str]] = []
+        for one in (alert for alert in alerts if alert.kind == "burn"):
+            start, end = max(first, one.started_at - _BEFORE_AN_ALERT), min(last, one.resolved_at or last)
+            if stretches and start <= stretches[-1][1]:
+                stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]), stretches[-1][2])
+            elif start < end:
+                stretches.append((start, end, one.id))
+        hours = self._hours(objective, first, last) if stretches else {}
+        taken: set[int] = set()
+        found = []
+        for start, end, name in stretches:
+            mine = {hour for hour in hours if hour + HOUR > start.timestamp() and hour < end.timestamp()} - taken
+            taken |= mine
+            counts = added(store_counts.net(hours[hour], self.definition.excludes) for hour in mine)
+            share = counts.bad / whole.bad if whole.bad > 0 else 0.0
+            found.append(Cause(name, counts.bad, counts.total, share, since=start, until=end))
+        return sorted(found, key=lambda one: -one.bad)
+
     def _changes(self, incidents: Sequence[Cause]) -> list[Change]:
         """Changes of the service's configuration or description in the stretches that burned, oldest first."""
         service, found = self.definition.service, {}
@@ -187,16 +236,19 @@ class Counting:
                     found[fact.seq] = Change(fact.at, journal.describe_fact(fact), _at_timeline(fact))
         return [found[seq] for seq in sorted(found)][:_MOST_CHANGES]
 
-    def _left_out(self, hours: Hours, since: datetime, until: datetime) -> list[LeftOut]:
+    def _left_out(self, objective: str, since: datetime, until: datetime) -> list[LeftOut]:
         """Each exclusion with its events: an hour's are those of the first exclusion of its kind that touches it."""
         agreement = self.definition.agreement
+        # A withdrawn one counts for nothing, but whoever read an earlier report wants to know of it.
+        known = [
+            one
+            for one in store.all_exclusions(self.session, since=since, until=until)
+            if touches(replace(one, withdrawn_at=None), self.definition, since.timestamp(), until.timestamp())
+        ]
+        hours = self._hours(objective, since, until) if known else {}
         taken: set[tuple[int, str]] = set()
         found = []
-        known = store.all_exclusions(self.session, since=since, until=until)
         for one in sorted(known, key=lambda one: (one.withdrawn_at is not None, one.since, one.id)):
-            # A withdrawn one counts for nothing, but whoever read an earlier report wants to know of it.
-            if not touches(replace(one, withdrawn_at=None), self.definition, since.timestamp(), until.timestamp()):
-                continue
             counts = Counts() if one.withdrawn_at is not None else _of_exclusion(one, hours, taken)
             found.append(
                 LeftOut(
@@ -216,7 +268,8 @@ class Counting:
             )
         return found
 
-    def _given_back(self, objective: str) -> list[GivenBack]:
+    def given_back(self, objective: str) -> list[GivenBack]:
+        """Adjustments of the period, whatever became of them, oldest first."""
         since, until = self.bounds
         return [
             GivenBack(one.id, one.at, one.events, one.state, one.reason, one.incident)
@@ -248,8 +301,17 @@ def _at_timeline(fact: Fact) -> str:
     return f"/timeline?{urlencode({'kind': fact.kind, **stretch})}"
 
 
-def _net(hours: Hours, leaving_out: Collection[str]) -> Counts:
-    return added(store_counts.net(parts, leaving_out) for parts in hours.values())
+def _met(counts: Counts, target: float, given_back: float) -> bool | None:
+    """Bad events that were given back count as good; nothing that was not measured counts as anything."""
+    if counts.total <= 0:
+        return None
+    lasting = max(0.0, counts.bad - given_back)
+    return not is_below(replace(counts, good=counts.total - lasting), target)
+
+
+def objective_of(agreement: Agreement, definition: Definition) -> str:
+    """Whose events an agreement counts."""
+    return agreement.objective or definition.objectives[0].name
 
 
 def _of_exclusion(exclusion: Exclusion, hours: Hours, taken: set[tuple[int, str]]) -> Counts:
@@ -262,60 +324,3 @@ def _of_exclusion(exclusion: Exclusion, hours: Hours, taken: set[tuple[int, str]
             taken.add((hour, exclusion.kind))
             found = found + parts[exclusion.kind].counts
     return found
-
-
-def _incidents(
-    alerts: Sequence[AlertState],
-    hours: Hours,
-    leaving_out: Collection[str],
-    whole: Counts,
-    bounds: tuple[datetime, datetime],
-) -> list[Cause]:
-    """Each stretch from an hour before an alert fired until it was over, those that overlap as one; largest first.
-
-    Its events are those of the stored hours that it touches.
-    """
-    stretches: list[tuple[datetime, datetime, str]] = []
-    for one in (alert for alert in alerts if alert.kind == "burn"):
-        start = max(bounds[0], one.started_at - _BEFORE_AN_ALERT)
-        end = min(bounds[1], one.resolved_at or bounds[1])
-        if stretches and start <= stretches[-1][1]:
-            stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]), stretches[-1][2])
-        elif start < end:
-            stretches.append((start, end, one.id))
-    taken: set[int] = set()
-    found = []
-    for start, end, name in stretches:
-        mine = {hour for hour in hours if hour + HOUR > start.timestamp() and hour < end.timestamp()} - taken
-        taken |= mine
-        counts = added(store_counts.net(hours[hour], leaving_out) for hour in mine)
-        share = counts.bad / whole.bad if whole.bad > 0 else 0.0
-        found.append(Cause(name, counts.bad, counts.total, share, since=start, until=end))
-    return sorted(found, key=lambda one: -one.bad)
-
-
-def differences(before: SloReport, after: SloReport) -> tuple[str, ...]:
-    """In words, what counts otherwise than it did: events, budgets and credits. Empty: nothing does."""
-    found = []
-    for old, new in zip(before.objectives, after.objectives, strict=True):
-        if not _alike(old.counts, new.counts):
-            found.append(f"{new.name}: {_told(old.counts)} became {_told(new.counts)}")
-        if old.budget.given_back != new.budget.given_back:
-            found.append(f"{new.name}: {old.budget.given_back:g} events given back became {new.budget.given_back:g}")
-    for was, now in zip(before.agreements, after.agreements, strict=True):
-        if not _alike(was.counts, now.counts):
-            found.append(f"agreement, {now.period}: {_told(was.counts)} became {_told(now.counts)}")
-        for first, second in zip(was.tiers, now.tiers, strict=True):
-            if (first.rate, first.amount) != (second.rate, second.amount):
-                owed = "" if second.amount is None else f" ({first.amount} became {second.amount} {second.currency})"
-                found.append(f"credit of tier {second.tier}, {now.period}: {first.rate:%} became {second.rate:%}{owed}")
-    return tuple(found)
-
-
-def _alike(one: Counts, other: Counts) -> bool:
-    scale = 1e-6 * max(1.0, one.total, other.total)
-    return abs(one.good - other.good) <= scale and abs(one.total - other.total) <= scale
-
-
-def _told(counts: Counts) -> str:
-    return f"{counts.bad:,.10g} bad of {counts.total:,.10g} events"

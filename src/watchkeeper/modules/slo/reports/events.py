@@ -78,6 +78,22 @@ class ReportScheduled(_OfSchedule):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportRescheduled(_OfSchedule):
+    kind: ClassVar[str] = "slo.report_rescheduled"
+
+    day: int
+    at: str
+    time_zone: str
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return (
+            f"A {data['report']} report now goes to {data['recipients']} addresses on day {data['day']} at "
+            f"{data['at']} ({data['time_zone']})."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportUnscheduled(_OfSchedule):
     kind: ClassVar[str] = "slo.report_unscheduled"
 
@@ -111,3 +127,17 @@ class ReportSent(_OfSending):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         return f"The {data['report']} report for {data['period']} was sent to one address."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportNotSent(_OfSending):
+    """Given up after days; `error` says why."""
+
+    kind: ClassVar[str] = "slo.report_not_sent"
+
+    sending: str
+    error: str
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"The {data['report']} report for {data['period']} did not reach one address: {data['error']}"

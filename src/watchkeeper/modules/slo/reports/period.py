@@ -40,14 +40,13 @@ class Period:
     kind: PeriodKind = "month"
 
     @classmethod
-    def parse(cls, text: str, kind: PeriodKind) -> Period:
-        """From its label. Raises ReportInvalid."""
+    def of_label(cls, text: str) -> Period:
+        """From the label of either kind. Raises ReportInvalid."""
         found = _LABEL.fullmatch(text)
-        number = None if found is None else found[2 if kind == "month" else 3]
-        if found is None or number is None:
-            example = "a month such as 2026-10" if kind == "month" else "a quarter such as 2026-Q3"
-            raise ReportInvalid("The period is not valid.", complaints=[Complaint(f"query.{kind}", example)])
-        return cls(int(found[1]), int(number), kind)
+        if found is None:
+            expected = "a month such as 2026-10, or a quarter such as 2026-Q3"
+            raise ReportInvalid("The period is not valid.", complaints=[Complaint("query.period", expected)])
+        return cls(int(found[1]), int(found[2] or found[3]), "month" if found[2] else "quarter")
 
     @classmethod
     def holding(cls, kind: PeriodKind, at: datetime, time_zone: str) -> Period:

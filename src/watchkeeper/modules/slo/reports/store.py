@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
@@ -15,6 +15,7 @@ from watchkeeper.kernel.db.upsert import insert_for
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.slo.definition import Definition
 from watchkeeper.modules.slo.reports.content import Reopening, SloReport
+from watchkeeper.modules.slo.reports.schedule import Schedule
 from watchkeeper.modules.slo.reports.tables import schedules, sendings, statements
 
 _CONTENT = TypeAdapter(SloReport)
@@ -36,21 +37,6 @@ class Statement:
     @property
     def slo(self) -> str:
         return self.definition.name
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Who gets which report when: on a day of the month (of the quarter's first month) at a time of day."""
-
-    id: str
-    report: Literal["monthly", "quarterly"]
-    service: str | None
-    recipients: tuple[str, ...]
-    day: int
-    at: time
-    time_zone: str
-    created_by: str
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -101,12 +87,25 @@ def one_latest(session: Session, slo: str, period: str) -> Statement | None:
     return _newest(session.execute(wanted.order_by(statements.c.version))).get(slo)
 
 
+def versions(session: Session, slo: str, period: str) -> list[Statement]:
+    """All that was said of one, the first first."""
+    wanted = select(statements).where(statements.c.slo == slo, statements.c.period == period)
+    rows = list(session.execute(wanted.order_by(statements.c.version)))
+    return [_statement(rows[: number + 1]) for number in range(len(rows))]
+
+
+def closed_of(session: Session, periods: Collection[str]) -> set[tuple[str, str]]:
+    """(SLO, period) of what was closed of these periods."""
+    keys = select(statements.c.slo, statements.c.period).where(statements.c.version == 1)
+    return {(row.slo, row.period) for row in session.execute(keys.where(statements.c.period.in_(periods)))}
+
+
 def keys_since(session: Session, ended_after: datetime) -> list[tuple[str, str]]:
-    """(SLO, period) of what was closed and ended lately."""
+    """(SLO, period) of what was closed and ended lately: months before quarters, which are made of them."""
     rows = session.execute(
         select(statements.c.slo, statements.c.period).where(statements.c.ended_at >= ended_after).distinct()
     )
-    return [(row.slo, row.period) for row in rows]
+    return sorted(((row.slo, row.period) for row in rows), key=lambda key: ("Q" in key[1], key))
 
 
 def closed_periods(session: Session) -> list[str]:
@@ -130,6 +129,14 @@ def schedule(session: Session, schedule_id: str, *, lock: bool = False) -> Sched
     query = select(schedules).where(schedules.c.id == schedule_id)
     row = session.execute(query.with_for_update() if lock else query).first()
     return None if row is None else _schedule(row)
+
+
+def change_schedule(session: Session, kept: Schedule) -> None:
+    """Replace it. Who is no recipient any more gets nothing that was not sent yet."""
+    values = {**vars(kept), "recipients": list(kept.recipients)}
+    session.execute(update(schedules).where(schedules.c.id == kept.id).values(values))
+    unsent = delete(sendings).where(sendings.c.schedule_id == kept.id, sendings.c.state == "planned")
+    session.execute(unsent.where(sendings.c.recipient.not_in(kept.recipients)))
 
 
 def remove_schedule(session: Session, schedule_id: str) -> None:
@@ -172,15 +179,21 @@ def newest_sendings(session: Session, schedule_id: str, limit: int = 20) -> list
     return [Sending(**row._mapping) for row in rows]
 
 
+def forget_sendings(session: Session, *, before: datetime) -> None:
+    """Delete what was planned before an instant, with its addresses."""
+    session.execute(delete(sendings).where(sendings.c.planned_at < before))
+
+
 def record_sent(session: Session, sending_id: str, now: datetime) -> None:
     """It was handed to the mail server."""
     values = {"state": "sent", "sent_at": now, "error": None}
     session.execute(update(sendings).where(sendings.c.id == sending_id).values(values))
 
 
-def record_failed(session: Session, sending_id: str, error: str) -> None:
-    """It could not be handed over; work tries again."""
-    session.execute(update(sendings).where(sendings.c.id == sending_id).values(state="failed", error=error[:200]))
+def record_failed(session: Session, sending_id: str, error: str, *, for_good: bool) -> None:
+    """It could not be handed over; unless `for_good`, it is tried again."""
+    values = {"state": "failed" if for_good else "planned", "error": error[:200]}
+    session.execute(update(sendings).where(sendings.c.id == sending_id).values(values))
 
 
 def _newest(rows: Any) -> dict[str, Statement]:

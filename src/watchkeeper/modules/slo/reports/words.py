@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from watchkeeper.modules.slo.model import Cause
@@ -17,6 +18,7 @@ from watchkeeper.modules.slo.reports.content import (
     SloReport,
 )
 from watchkeeper.modules.slo.reports.credits import shown_events, shown_money, shown_share, shown_target
+from watchkeeper.modules.slo.reports.period import Period
 
 Tone = Literal["ok", "warning", "danger", "muted"]
 _LOW = 0.25  # of the budget
@@ -25,6 +27,8 @@ _LOW = 0.25  # of the budget
 @dataclass(frozen=True)
 class Heading:
     """1 is the document, 2 an SLO, 3 a part of it."""
+
+    kind: ClassVar[str] = "heading"
 
     text: str
     level: Literal[1, 2, 3]
@@ -35,6 +39,8 @@ class Heading:
 class Words:
     """A paragraph; with a tone it is a note."""
 
+    kind: ClassVar[str] = "words"
+
     text: str
     tone: Tone | None = None
 
@@ -42,6 +48,8 @@ class Words:
 @dataclass(frozen=True)
 class Bar:
     """What is left of a budget, 0..1, with its words."""
+
+    kind: ClassVar[str] = "bar"
 
     share: float
     text: str
@@ -52,12 +60,16 @@ class Bar:
 class Steps:
     """Arithmetic, one step a line."""
 
+    kind: ClassVar[str] = "steps"
+
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Sheet:
     """A table; `right` are the columns of numbers, `links` addresses of rows' first cells."""
+
+    kind: ClassVar[str] = "sheet"
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -68,8 +80,25 @@ class Sheet:
 Block = Heading | Words | Bar | Steps | Sheet
 
 
+def report_path(period: Period, service: str | None, ending: str = "") -> str:
+    """Where a report is looked at, or downloaded from with an ending such as `.pdf`."""
+    return f"/slos/reports/{period.label}{ending}" + (f"?service={quote(service, safe='')}" if service else "")
+
+
+def short(report: Report) -> list[Block]:
+    """What was promised, kept and is owed, without the reasons."""
+    return [*_head(report), Words("Alerts, causes and arithmetic of each objective are in the whole report.")]
+
+
 def document(report: Report) -> list[Block]:
     """All of a report, worst first."""
+    blocks = _head(report)
+    for slo in report.slos:
+        blocks += of_slo(slo)
+    return [*blocks, Heading("How to read this", 2, "reading"), *(Words(one) for one in _READING)]
+
+
+def _head(report: Report) -> list[Block]:
     blocks: list[Block] = [Heading(_capital(report.title), 1), *_notes(report)]
     if not report.slos:
         return [*blocks, Words("There is no SLO to report of.")]
@@ -77,9 +106,7 @@ def document(report: Report) -> list[Block]:
     owed = _owed(report)
     if owed is not None:
         blocks += [Heading("Credits", 2, "credits"), owed]
-    for slo in report.slos:
-        blocks += of_slo(slo)
-    return [*blocks, Heading("How to read this", 2, "reading"), *(Words(one) for one in _READING)]
+    return blocks
 
 
 _READING = (
@@ -152,11 +179,9 @@ def budget_left(one: ObjectiveReport) -> str:
 def _notes(report: Report) -> Iterable[Block]:
     yield Words(f"Made at {_time(report.made_at, 'UTC')} UTC.")
     if report.is_provisional:
-        yield Words(
-            "Provisional: some of it is computed just now, since the period runs, or since nothing was stored of it "
-            "when it ended.",
-            "warning",
-        )
+        runs = any(slo.made_at < slo.until for slo in report.slos if slo.state == "provisional")
+        why = "the period runs" if runs else "not all of it is closed yet"
+        yield Words(f"Provisional, since {why}: numbers may change.", "warning")
     changed = [slo.slo for slo in report.slos if slo.state == "reopened"]
     if changed:
         yield Words(
@@ -173,7 +198,7 @@ def _overview(report: Report) -> Sheet:
                 title,
                 shown_target(one.target),
                 shown_share(one.counts),
-                verdict(one.met, runs=slo.state == "provisional"),
+                verdict(one.met, runs=slo.made_at < slo.until),
                 budget_left(one),
                 shown_events(one.counts.bad),
                 shown_events(one.counts.total),
@@ -222,8 +247,18 @@ def _objective(slo: SloReport, one: ObjectiveReport) -> list[Block]:
         Bar(one.budget.remaining, _budget(one), tone_of(one)),
     ]
     zone = slo.time_zone
+    months = [
+        (each.period, shown_share(each.counts), verdict(each.met, runs=False), shown_events(each.counts.bad),
+         shown_events(each.counts.total), _share(each.covered))
+        for each in one.months
+    ]  # fmt: skip
+    header = ("Month", "Actual", "Verdict", "Bad events", "All events", "Measured")
+    blocks += _titled("Month by month", header, months, {1, 3, 4, 5})
     blocks += _titled("Alerts", ("Began", "Lasted", "Kind", "Burn rate", "What held"), _alerts(one, slo), {3})
-    blocks += _titled("Who spent it: incidents", _SPENT, _causes(one.incidents, zone), {1, 2, 3})
+    # Named by when it burned: the id of an alert tells people nothing.
+    blocks += _titled(
+        "Who spent it: incidents", _SPENT, _causes([replace(each, name="") for each in one.incidents], zone), {1, 2, 3}
+    )
     blocks += _titled("Who spent it: releases", _SPENT, _causes(one.releases, zone), {1, 2, 3})
     blocks += _titled("Who spent it: routes", _SPENT, _causes(one.routes, zone), {1, 2, 3})
     changes = [(_time(each.at, zone), each.what) for each in one.changes]
@@ -315,7 +350,8 @@ def _causes(causes: Iterable[Cause], zone: str) -> list[tuple[str, ...]]:
 def _cause(each: Cause, zone: str) -> str:
     if each.since is None or each.until is None:
         return each.name
-    return f"{each.name}, {_time(each.since, zone)} to {_time(each.until, zone)}"
+    stretch = f"{_time(each.since, zone)} to {_time(each.until, zone)}"
+    return f"{each.name}, {stretch}" if each.name else stretch
 
 
 def _exclusion(each: LeftOut, zone: str, of: Literal["budget", "agreement"]) -> tuple[str, ...]:
