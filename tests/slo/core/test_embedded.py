@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.slo.support import SETTINGS, Stage, slo
 from tests.telemetry.support import MS, counter, logs, now_of, send, spans, store_on
@@ -64,12 +65,19 @@ def test_requests_that_failed_are_bad_and_those_refused_are_not(live: Live) -> N
     live.put(
         slo(service=GATEWAY, indicator=of_gateway("availability")),
         slo("strict", service=GATEWAY, indicator=of_gateway("availability", bad=["5xx", "4xx"])),
+        slo("lenient", service=GATEWAY, indicator=of_gateway("availability", uncounted=["4xx"])),
     )
     for status, count in ((200, 90), (503, 4), (404, 6)):
         live.send(spans(live.nano - 30 * S, count=count, status_code=status, seed=status))
     live.run()
     assert (live.figures().counts.bad, live.figures().counts.total) == (4, 100)
     assert (live.figures("strict").counts.bad, live.figures("strict").counts.total) == (10, 100)
+    assert (live.figures("lenient").counts.bad, live.figures("lenient").counts.total) == (4, 94)
+
+
+def test_an_answer_is_bad_or_uncounted_but_not_both() -> None:
+    with pytest.raises(ValidationError, match="4xx either in bad or in uncounted"):
+        slo(indicator=of_gateway("availability", bad=["5xx", "4xx"], uncounted=["4xx"]))
 
 
 def test_routes_and_environments_choose_what_counts(live: Live) -> None:

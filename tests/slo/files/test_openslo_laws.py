@@ -73,8 +73,10 @@ chosen: dict[str, Any] = {
     "exclude_routes": patterns,
     "methods": patterns,
 }
-requests = st.builds(Availability, **chosen, bad=st.sampled_from([("5xx",), ("4xx", "5xx"), ("4xx",)])) | st.builds(
-    Latency, **chosen
+requests = (
+    st.builds(Availability, **chosen, bad=st.sampled_from([("5xx",), ("4xx", "5xx"), ("4xx",)]))
+    | st.builds(Availability, **chosen, uncounted=st.just(("4xx",)))
+    | st.builds(Latency, **chosen)
 )
 happenings = st.builds(
     Responses, service=services, started=words, finished=words, key=words, where=attributes

@@ -70,6 +70,15 @@ class Availability(Chosen):
 
     kind: Literal["availability"] = "availability"
     bad: tuple[Literal["5xx", "4xx"], ...] = Field(default=("5xx",), description="Which answers are bad.")
+    uncounted: tuple[Literal["4xx"], ...] = Field(
+        default=(), description="Which answers count neither way: 4xx, where they tell of the caller's own mistakes."
+    )
+
+    @model_validator(mode="after")
+    def _counts_once(self) -> Availability:
+        if set(self.bad) & set(self.uncounted):
+            raise ValueError("4xx either in bad or in uncounted was expected, not in both")
+        return self
 
 
 class Latency(Chosen):

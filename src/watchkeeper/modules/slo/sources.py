@@ -304,18 +304,36 @@ def count_of(indicator: Chosen, objective: Objective, rows: Sequence[RequestCoun
             chosen[group] = fits(indicator, *group)
         if not chosen[group]:
             continue
+        total = row.requests
         if not isinstance(indicator, Availability):
             share = shares.get(row.bucket)
             if share is None:
                 share = shares[row.bucket] = telemetry.share_below(row.bucket, limit)
             good = row.requests * share
         else:
-            bad = ("5xx" in indicator.bad) * row.errors + ("4xx" in indicator.bad) * row.client_errors
-            good = row.requests - bad
+            bad, total = judged(indicator, row)
+            good = total - bad
         counts = found[row.at]
         counts[0] += good
-        counts[1] += row.requests
+        counts[1] += total
     return {at: (good, total) for at, (good, total) in found.items()}
+
+
+class Answered(Protocol):
+    """Requests, and how many of them failed, or told of a mistake of the caller."""
+
+    @property
+    def requests(self) -> int: ...
+    @property
+    def errors(self) -> int: ...
+    @property
+    def client_errors(self) -> int: ...
+
+
+def judged(indicator: Availability, row: Answered) -> tuple[int, int]:
+    """(bad, total) of what counts."""
+    bad = ("5xx" in indicator.bad) * row.errors + ("4xx" in indicator.bad) * row.client_errors
+    return bad, row.requests - ("4xx" in indicator.uncounted) * row.client_errors
 
 
 def fits(chosen: Chosen, environment: str, route: str, method: str) -> bool:

@@ -15,7 +15,7 @@ from watchkeeper.modules.slo.definition import Availability, Chosen, Objective
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.model import Cause, Spending
 from watchkeeper.modules.slo.series import HOUR, MINUTE
-from watchkeeper.modules.slo.sources import count_of, fits
+from watchkeeper.modules.slo.sources import count_of, fits, judged
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.telemetry import public as telemetry
 from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
@@ -80,13 +80,10 @@ def _releases(
     for row in rows:
         if not fits(indicator, row.environment, row.route, row.method):
             continue
-        if isinstance(indicator, Availability):
-            bad = ("5xx" in indicator.bad) * row.errors + ("4xx" in indicator.bad) * row.client_errors
-        else:
-            bad = row.slow
+        bad, total = judged(indicator, row) if isinstance(indicator, Availability) else (row.slow, row.requests)
         kept = found[row.version or "(no version)"]
         kept[0] += bad
-        kept[1] += row.requests
+        kept[1] += total
         kept[2], kept[3] = min(kept[2], row.first), max(kept[3], row.last)
     causes = _shares((name, bad, total, "") for name, (bad, total, _, _) in found.items())
     return [replace(one, since=_instant(found[one.name][2]), until=_instant(found[one.name][3])) for one in causes]
