@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from examples.duet.days import DAY_SECONDS
 from examples.duet.lifeline import die_with_parent
 from examples.duet.releases import SERVICES, UnknownRelease, choose_releases
 
@@ -32,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--release", action="append", default=[], help="v1 or v2, or for one service: chat=v2; repeatable")
     run.add_argument("--endpoint", help="where telemetry goes, such as http://127.0.0.1:8700; without it: nowhere")
     run.add_argument("--ports-from", type=int, default=0, help="gateway's port; the others follow (0: any free ones)")
+    run.add_argument(
+        "--day-seconds",
+        type=float,
+        default=DAY_SECONDS,
+        help="how long a day of offers lasts: each morning brings some",
+    )
     run.add_argument("--data", type=Path, default=Path("duet-data"), help="databases and logs")
     serve = commands.add_parser("serve", help="one service")
     serve.add_argument("service", choices=SERVICES)
@@ -40,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, required=True)
     serve.add_argument("--peer", action="append", default=[], help="name=URL")
     serve.add_argument("--endpoint")
+    serve.add_argument("--day-seconds", type=float, default=DAY_SECONDS)
     serve.add_argument("--members", type=int, default=1000)
     traffic = commands.add_parser("traffic", help="only the members, against a gateway that runs")
     traffic.add_argument("--gateway", required=True)
@@ -66,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
             acceleration=options.acceleration,
             from_hour=options.from_hour,
             members=options.members,
+            day_seconds=options.day_seconds,
         )
         Supervisor(run).keep_running()
     except (UnknownRelease, DidNotStart, OSError) as error:
@@ -83,6 +92,7 @@ def _serve(options: argparse.Namespace) -> int:
         data=options.data,
         peers=dict(peer.split("=", 1) for peer in options.peer),
         members=options.members,
+        day_seconds=options.day_seconds,
     )
     listener = socket.socket(fileno=options.fd)
     serve(options.service, place, listener=listener, endpoint=options.endpoint, logs=options.data / "logs")

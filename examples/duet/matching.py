@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from opentelemetry import metrics
@@ -17,6 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from examples.duet import daily
+from examples.duet.daily import DailyOffers
+from examples.duet.days import DAY_SECONDS, hour_of
 from examples.duet.people import QUESTIONS, REGIONS, Person, population
 from examples.duet.releases import Release, load
 from examples.duet.service import Place, body_of, healthy, member_of, refused
@@ -24,7 +28,6 @@ from examples.duet.storage import Store
 from examples.duet.values import Values
 from examples.duet.wishes import Wish
 
-_DAY_SECONDS = 120.0  # Duet is small: its cooldowns pass within the hour
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS members (user_id TEXT PRIMARY KEY, region TEXT NOT NULL, age INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS members_region ON members (region);
@@ -50,12 +53,17 @@ _log = logging.getLogger("duet.matching")
 
 def make_app(place: Place) -> Starlette:
     """The matching service as an application."""
-    matching = Matching(Store(place.data / "matching.sqlite", _SCHEMA, threads=6), load(place.release), place.values)
+    store = Store(place.data / "matching.sqlite", _SCHEMA + daily.SCHEMA, threads=6)
+    matching = Matching(store, load(place.release), place.values)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await matching.move_in(place.members)
+        making = asyncio.create_task(matching.keep_making_daily_offers(place.day_seconds))
         yield
+        making.cancel()
+        with suppress(asyncio.CancelledError):
+            await making
         place.values.close()
         matching.store.close()
 
@@ -81,6 +89,9 @@ class Matching:
         self._presented = meter.create_counter("duet.offers.presented", "{offer}", "Offers shown to members")
         self._decided = meter.create_counter("duet.offers.decided", "{offer}", "Offers accepted or declined")
         self._mutual = meter.create_counter("duet.matches.mutual", "{match}", "Pairs who both said yes")
+        self._accepted = meter.create_counter(
+            "duet.offers.mutual", "{offer}", "Offers that were accepted on both sides: two of each pair"
+        )
 
     async def move_in(self, count: int) -> None:
         """Put the population into the database, unless it is there."""
@@ -89,12 +100,14 @@ class Matching:
         members = [(p.user_id, p.region, p.age) for p in people]
         answers = [(p.user_id, question, choice) for p in people for question, choice in enumerate(p.answers)]
 
+        liked = [(f"{one}-{two}", one, two) for one, two in _fond_of(people)]
         met = [(_match_id(one, two), one, two) for one, two in _old_friends(people)]
 
         def fill(cursor: sqlite3.Cursor) -> None:
             cursor.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", members)
             cursor.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", answers)
             cursor.executemany("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, 0)", met)
+            cursor.executemany("INSERT OR IGNORE INTO offers VALUES (?, ?, ?, 'accepted', 0)", liked)
 
         await self.store.write(fill)
 
@@ -102,7 +115,10 @@ class Matching:
         """GET /v1/offers"""
         me, now = member_of(request), time.time()
         wish = self._wish(me, now)
-        chosen = await self.store.read(lambda cursor: self._release.choose(cursor, me, wish))
+        since = now - DAY_SECONDS
+        chosen = await self.store.read(
+            lambda cursor: daily.ready(cursor, me, wish, since) or self._release.choose(cursor, me, wish)
+        )
         if not chosen:
             _log.warning("nobody is left to offer", extra={"user": me})
         offers: list[dict[str, Any]] = [{"offer_id": f"{me}-{other}", "user_id": other} for other, _ in chosen]
@@ -110,10 +126,19 @@ class Matching:
             for offer, (_, shared) in zip(offers, chosen, strict=True):
                 offer["reason"] = f"You answered {shared} of {QUESTIONS} questions alike."
         rows = [{"offer": o["offer_id"], "me": me, "candidate": o["user_id"], "now": now} for o in offers]
-        await self.store.write(lambda cursor: cursor.executemany(_PRESENT, rows))
+        await self.store.write(lambda cursor: _present(cursor, me, rows))
         self._presented.add(len(offers))
         _log.info("offers presented", extra={"user": me, "count": len(offers)})
         return JSONResponse({"items": offers})
+
+    async def keep_making_daily_offers(self, day_seconds: float | None) -> None:
+        """Every morning of every region, for ever; never without days."""
+        if day_seconds is not None:
+            people = list(self._people.values())
+            from_hour = lambda: hour_of(self._values("MATCH_BATCH_TIME"))  # noqa: E731 (asked each time: it may change)
+            await DailyOffers(
+                self.store, people, self._release.choose, self._wish, from_hour, day_seconds
+            ).keep_making()
 
     def _value(self, key: str, member: str) -> Any:
         """A parameter for this member, as one of their region, age and plan."""
@@ -127,7 +152,7 @@ class Matching:
         plan = "PREMIUM" if person is not None and person.plan == "premium" else "DEFAULT"
         return Wish(
             count=self._value(f"MATCHES_PER_DAY_{plan}", me),
-            again=now - self._value("MATCH_OFFER_COOLDOWN_DAYS", me) * _DAY_SECONDS,
+            again=now - self._value("MATCH_OFFER_COOLDOWN_DAYS", me) * DAY_SECONDS,
             everywhere=not self._value("GEO_PRIORITY_LOCAL", me),
             younger=self._value("AGE_RANGE_DEFAULT_MIN", me),
             older=self._value("AGE_RANGE_DEFAULT_MAX", me),
@@ -148,6 +173,7 @@ class Matching:
         self._decided.add(1, {"duet.action": action})
         if match is not None:
             self._mutual.add(1)
+            self._accepted.add(2)
             _log.info("a match", extra={"user": me, "match": match})
         return JSONResponse({"status": status, "match_id": match})
 
@@ -169,6 +195,11 @@ class Matching:
         return JSONResponse({"match_id": rows[0][0], "members": list(rows[0][1:])})
 
 
+def _present(cursor: sqlite3.Cursor, me: str, rows: list[dict[str, Any]]) -> None:
+    cursor.executemany(_PRESENT, rows)
+    daily.shown(cursor, me)
+
+
 def _old_friends(people: list[Person]) -> list[tuple[str, str]]:
     """Pairs who matched before Duet was started, so that there is somebody to write to from the first visit on."""
     pairs = []
@@ -176,6 +207,16 @@ def _old_friends(people: list[Person]) -> list[tuple[str, str]]:
         neighbours = [person.user_id for person in people if person.region == region]
         pairs += itertools.pairwise(neighbours)
     return pairs
+
+
+def _fond_of(people: list[Person]) -> list[tuple[str, str]]:
+    """Who said yes to whom before Duet was started: each to the next two of their region and about their age."""
+    found = []
+    for region in REGIONS:
+        by_age = sorted((p for p in people if p.region == region), key=lambda p: (p.age, p.user_id))
+        for step in (1, 2):
+            found += [(one.user_id, two.user_id) for one, two in zip(by_age, by_age[step:], strict=False)]
+    return found
 
 
 def _match_id(one: str, two: str) -> str:

@@ -26,6 +26,21 @@ class Person:
     plan: str
 
 
+@dataclass(frozen=True)
+class Account:
+    """Who signs in and is no member."""
+
+    user_id: str
+    code: str
+
+
+# What carries messages to the phones of members who have no connection open, as the makers of phones run one.
+PUSH_NETWORK = Account("push_network", "580114")
+# Who looks at reports.
+TRUST_AND_SAFETY = Account("staff_trust_and_safety", "402967")
+STAFF = (PUSH_NETWORK, TRUST_AND_SAFETY)
+
+
 def population(count: int) -> list[Person]:
     """The first `count` members."""
     return [_person(number) for number in range(count)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -31,6 +34,8 @@ class Place:
     data: Path
     peers: dict[str, str] = field(default_factory=dict)
     members: int = MEMBERS
+    # How long a day of the product lasts; None: mornings bring no offers.
+    day_seconds: float | None = None
     values: Values = field(default_factory=lambda: Values(client_with({})))
 
 
@@ -59,6 +64,20 @@ class Peer:
         if answer.status_code >= 400:
             raise HTTPException(answer.status_code, answer.json().get("detail", "refused"))
         return answer.json()
+
+    @asynccontextmanager
+    async def listening(self, path: str, *, user: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A connection that stays open; what comes over it. Raises httpx.HTTPError."""
+        # It ends when the other side says so: silence is normal.
+        patience = httpx.Timeout(10.0, connect=2.0, read=None)
+        request = self._client.build_request("GET", path, headers={USER_HEADER: user}, timeout=patience)
+        with suppress_instrumentation():
+            answer = await self._client.send(request, stream=True)
+        try:
+            answer.raise_for_status()
+            yield answer.aiter_bytes()
+        finally:
+            await answer.aclose()
 
     async def close(self) -> None:
         await self._client.aclose()

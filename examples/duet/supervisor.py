@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from examples.duet.days import DAY_SECONDS
 from examples.duet.lifeline import tied_to_this_process
 from examples.duet.releases import SERVICES
 
-_HEALTHY_WITHIN = 30.0
+_HEALTHY_WITHIN = 60.0
 _STOP_WITHIN = 6.0
 _RESTART_AFTER = 1.0
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +43,7 @@ class Run:
     acceleration: float = 1.0
     from_hour: float | None = None
     members: int = 1000
+    day_seconds: float = DAY_SECONDS
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Supervisor:
         fd = self._listeners[name].fileno()
         return [
             *("serve", name, f"--release={self.run.releases[name]}", f"--fd={fd}", f"--data={self.run.data}"),
-            *(f"--members={self.run.members}", *peers, *endpoint),
+            *(f"--members={self.run.members}", f"--day-seconds={self.run.day_seconds}", *peers, *endpoint),
         ]
 
     def _traffic(self) -> list[str]:
@@ -145,6 +147,10 @@ class Supervisor:
         try:
             yield
         finally:
+            if "traffic" in self._children:  # nobody is to meet a service that has just gone
+                self._children["traffic"].terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._children["traffic"].wait(_RESTART_AFTER)
             for child in self._children.values():
                 child.terminate()
             latest = time.monotonic() + _STOP_WITHIN

@@ -14,6 +14,7 @@ import httpx
 
 from examples.duet.intentions import Intentions, intend, requests_per_visit
 from examples.duet.people import Person, population, user_id
+from examples.duet.phones import Phone, carry_pushes, look_at_reports
 from examples.duet.rhythm import arrivals
 
 _AT_ONCE = 400
@@ -71,13 +72,22 @@ class Visit:
     async def run(self) -> None:
         try:
             await self._sign_in()
-            await self._ask("GET", f"/v1/profiles/{user_id(self._plan.looks_at)}")
-            matches = await self._decide()
-            await self._chat(matches or [one["match_id"] for one in (await self._ask("GET", "/v1/matches"))["items"]])
+            async with Phone(self._client, self._token).connected(self._plan.tunnel):
+                await self._look_around()
+                await self._try("POST", "/v1/auth/logout")
         except Gone:
             return
         except (KeyError, TypeError, ValueError):
             self._tally.count("unreadable", 0.0)  # a bad release may answer anything; the day goes on
+
+    async def _look_around(self) -> None:
+        other = user_id(self._plan.looks_at)
+        await self._ask("GET", f"/v1/profiles/{other}")
+        if self._plan.report is not None:
+            said = {"about": other, "category": self._plan.report, "text": "Please look at this."}
+            await self._try("POST", "/v1/reports", said)
+        matches = await self._decide()
+        await self._chat(matches or [one["match_id"] for one in (await self._ask("GET", "/v1/matches"))["items"]])
 
     async def _sign_in(self) -> None:
         if self._plan.wrong_code:
@@ -126,7 +136,7 @@ class Visit:
 
 
 async def drive(gateway: str, load: Load, tally: Tally | None = None) -> None:
-    """Send members to the gateway until cancelled."""
+    """Send members to the gateway until cancelled; the push network and the staff work meanwhile."""
     tally = tally or Tally()
     people = population(load.members)
     mean = load.rate / requests_per_visit(load.seed, load.members)
@@ -139,6 +149,8 @@ async def drive(gateway: str, load: Load, tally: Tally | None = None) -> None:
         asyncio.TaskGroup() as visits,
     ):
         visits.create_task(_report(tally))
+        visits.create_task(carry_pushes(client))
+        visits.create_task(look_at_reports(client, load.seed))
         loop = asyncio.get_running_loop()
         begun, running = loop.time(), set[asyncio.Task[None]]()
         for number, at in enumerate(times):

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from opentelemetry import metrics, trace
+from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor, RequestInfo
 from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
@@ -29,6 +30,9 @@ from watchkeeper_client import telemetry
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LARGEST_LOG = 5_000_000
+# A live connection is no request: how long it lasts says nothing of how quick Duet is.
+_NOT_REQUESTS = "healthz,v1/stream"
+_events = get_logger("duet.events")
 
 
 def watch_this_process(service: str, *, release: str, environment: str, endpoint: str | None, logs: Path) -> None:
@@ -72,6 +76,22 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def tell(event: str, **attributes: str | int | float) -> None:
+    """An event of the product, as OpenTelemetry has them: a log record with a name. `report_id` is `duet.report_id`."""
+    now = time.time_ns()
+    _events.emit(
+        LogRecord(
+            timestamp=now,
+            observed_timestamp=now,
+            severity_number=SeverityNumber.INFO,
+            severity_text="INFO",
+            event_name=event,
+            body=event,
+            attributes={f"duet.{name}": value for name, value in attributes.items()},
+        )
+    )
+
+
 def measure_this_process() -> None:
     """Memory, processor time and threads of this process as metrics."""
     meter = metrics.get_meter("duet.process")
@@ -92,7 +112,7 @@ def watched(app: Starlette) -> ASGIApp:
         return method or "HTTP", {}
 
     return OpenTelemetryMiddleware(
-        Failures(app), default_span_details=details, exclude_spans=["receive", "send"], excluded_urls="healthz"
+        Failures(app), default_span_details=details, exclude_spans=["receive", "send"], excluded_urls=_NOT_REQUESTS
     )
 
 

@@ -28,7 +28,7 @@ def test_about_one_message_in_twelve_carries_a_picture_that_the_bad_release_does
 
 
 def test_a_visit_is_planned_to_take_about_as_many_requests_as_its_mean_says():
-    assert 8 < requests_per_visit(7, 400) < 14
+    assert 10 < requests_per_visit(7, 400) < 16
 
 
 def test_the_population_is_the_same_at_every_start():

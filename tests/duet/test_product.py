@@ -67,22 +67,27 @@ def test_two_who_say_yes_to_each_other_can_write(tmp_path: Path):
     async def story(running: Duet) -> None:
         one = await running.sign_in(5)
         offers = (await running.client.get("/v1/offers", headers=one)).json()["items"]
-        other_id = offers[0]["user_id"]
+        other_id = offers[-1]["user_id"]  # the first ones said yes before Duet was started
         accept = {"action": "accept"}
-        first = await running.client.post(f"/v1/offers/{offers[0]['offer_id']}/actions", headers=one, json=accept)
+        first = await running.client.post(f"/v1/offers/{offers[-1]['offer_id']}/actions", headers=one, json=accept)
         assert first.json()["match_id"] is None
 
         other = await running.sign_in([p.user_id for p in PEOPLE].index(other_id))
-        back = (await running.client.get("/v1/offers", headers=other)).json()["items"][0]
-        assert back["user_id"] == PEOPLE[5].user_id  # whoever said yes comes first
+        shown = (await running.client.get("/v1/offers", headers=other)).json()["items"]
+        [back] = [one for one in shown[:3] if one["user_id"] == PEOPLE[5].user_id]  # whoever said yes comes first
         second = await running.client.post(f"/v1/offers/{back['offer_id']}/actions", headers=other, json=accept)
         path = f"/v1/matches/{second.json()['match_id']}/messages"
 
         assert (await running.client.post(path, headers=one, json={"text": "Hello?"})).status_code == 201
-        await asyncio.sleep(0.5)
         [message] = (await running.client.get(path, headers=other)).json()["items"]
         assert message["text"] == "Hello?"
         assert message["sender"] == PEOPLE[5].user_id
+        assert message["delivered_at"] is None
+        receipt = {"numbers": [message["number"]]}
+        assert (await running.client.post("/v1/receipts", headers=one, json=receipt)).json() == {"delivered": 0}
+        assert (await running.client.post("/v1/receipts", headers=other, json=receipt)).json() == {"delivered": 1}
+        assert (await running.client.post("/v1/receipts", headers=other, json=receipt)).json() == {"delivered": 0}
+        [message] = (await running.client.get(path, headers=other)).json()["items"]
         assert 0 <= message["delivered_at"] - message["sent_at"] < 5
 
     in_duet(story, tmp_path)
@@ -116,6 +121,11 @@ async def _matches(running: Duet, headers: dict[str, str]) -> set[str]:
         ("POST", "/v1/offers/none/actions", {"action": "accept"}, 404),
         ("POST", "/v1/offers/none/actions", {"action": "perhaps"}, 422),
         ("GET", "/v1/profiles/usr_00001", None, 200),
+        ("POST", "/v1/receipts", {"numbers": ["one"]}, 422),
+        ("POST", "/v1/reports", {"about": "usr_00001", "category": "rudeness", "text": ""}, 422),
+        ("POST", "/v1/reports", {"about": "usr_00001", "category": "scam", "text": "x" * 2001}, 422),
+        ("GET", "/v1/safety/reports", None, 403),
+        ("POST", "/v1/safety/reports/rep_1/triage", {"action": "ban"}, 403),
         ("GET", "/healthz", None, 200),
     ],
 )
@@ -143,12 +153,12 @@ def test_the_bad_chat_fails_for_some_pictures_and_says_why(tmp_path: Path, caplo
 
 
 def test_a_visit_does_what_it_meant_to_do(tmp_path: Path):
-    plan = Intentions(5, True, 6, (True, False), ("Hello?", "Coffee!"), (0.001,))
+    plan = Intentions(5, True, 6, (False, False), ("Hello?", "Coffee!"), (0.001,), report="scam")
 
     async def story(running: Duet) -> None:
         tally = Tally()
         await Visit(running.client, PEOPLE[5], plan, tally).run()
-        assert tally.outcomes == {"401": 1, "200": 8, "201": 2}
+        assert tally.outcomes == {"401": 1, "200": 9, "201": 3}
         assert tally.outcomes.total() == plan.requests
 
     in_duet(story, tmp_path)

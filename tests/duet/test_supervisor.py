@@ -114,6 +114,26 @@ def test_all_three_signals_of_every_service_arrive_with_routes_and_releases(tmp_
     assert logs["signed in"].trace_id
 
 
+def test_members_talk_over_live_connections_and_reports_are_looked_at(tmp_path: Path):
+    # A short day has the morning of every region in it, and its evening is busy.
+    options = ("--rate=8", "--from-hour=20", "--day-seconds=20")
+    events = {"duet.message.accepted", "duet.message.delivered", "duet.report.filed", "duet.report.triaged"}
+    counters = {"duet.sessions.connected", "duet.sessions.lasted", "duet.offers.mutual", "duet.daily_offers.in_time"}
+    with otlp_sink() as sink, running(tmp_path, *options, f"--endpoint={sink.url}") as (process, _):
+        until = time.monotonic() + 40
+        while not (events <= set(sink.logs()) and counters <= set(sink.metrics())) and time.monotonic() < until:
+            time.sleep(0.5)
+        process.terminate()
+        process.wait(15)
+
+    named = {record.event_name for record in sink.logs().values() if record.event_name}
+    assert events <= named
+    assert counters <= set(sink.metrics())
+    assert "GET /v1/stream" not in sink.spans()
+    [delivered] = [one for one in sink.logs()["duet.message.delivered"].attributes if one.key == "duet.message_id"]
+    assert delivered.value.string_value.isdigit()
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path):
     with running(tmp_path, "--rate=0") as (_, urls):
         port = urls["gateway"].rpartition(":")[2]
