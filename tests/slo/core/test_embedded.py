@@ -18,9 +18,11 @@ from tests.telemetry.support import MS, counter, logs, now_of, send, spans, stor
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.slo import reading
+from watchkeeper.modules.slo.counting import paired, ratio_counts
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.model import Status
-from watchkeeper.modules.slo.sources import Embedded, paired, ratio_counts
+from watchkeeper.modules.slo.sources_embedded import Embedded
+from watchkeeper.modules.telemetry.errors import QueryTooSlow
 from watchkeeper.modules.telemetry.query import Telemetry
 from watchkeeper.modules.telemetry.wiring import TelemetryStore
 
@@ -203,6 +205,44 @@ def test_silence_of_a_service_is_not_uptime(live: Live) -> None:
     found = live.figures()
     assert found.status is Status.SILENT
     assert found.counts.measured <= 7 * 60
+
+
+def test_a_counter_that_is_not_told_any_more_is_not_zero(live: Live) -> None:
+    """The service goes on speaking of other things: a release that lost a metric is no quiet night."""
+    live.put(
+        slo(
+            service=GATEWAY,
+            indicator={
+                "kind": "ratio",
+                "good": {"service": GATEWAY, "counter": "good"},
+                "total": {"service": GATEWAY, "counter": "all"},
+            },
+        )
+    )
+    for minute in range(20):
+        if minute < 8:
+            for name in ("all", "good"):
+                live.send(counter([(live.nano - S, 100.0 + minute * 10)], name=name, start=live.nano - 3600 * S))
+        live.send(spans(live.nano - S, count=3, seed=minute))
+        live.clock.advance(timedelta(minutes=1))
+        live.run()
+    assert live.figures().status is Status.SILENT
+    assert [one.dedup_key for one in live.alerts()] == ["slo/source/slo:api"]
+    assert live.figures().burns[timedelta(hours=1)].counts.measured <= 8 * 60
+
+
+def test_a_store_that_does_not_answer_is_a_problem_and_no_zero(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.put(slo(service=GATEWAY, indicator=of_gateway("availability")))
+    live.send(spans(live.nano - S, count=10))
+    live.run()
+
+    def too_slow(*_args: Any, **_named: Any) -> Any:
+        raise QueryTooSlow("The query took longer than 10 s.")
+
+    monkeypatch.setattr(Telemetry, "select", too_slow)
+    live.run(timedelta(minutes=7), every=timedelta(seconds=30))
+    assert live.figures().problem == "The query took longer than 10 s."
+    assert [one.kind for one in live.alerts(open_only=True)] == ["source_silent"]
 
 
 @given(

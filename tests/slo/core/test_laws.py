@@ -147,7 +147,7 @@ def test_a_forecast_is_in_its_interval_and_not_after_the_window(
 ) -> None:
     now = datetime(2026, 3, 10, tzinfo=UTC)
     ends = datetime(2026, 4, 1, tzinfo=UTC) if calendar else None
-    told = forecast(budget_of(found, target, MONTH), lately, timedelta(hours=6), now, ends)
+    told = forecast(budget_of(found, target, MONTH), lately, now, ends)
     if told.exhausted_at is not None:
         assert told.exhausted_at >= now
         assert told.earliest is not None

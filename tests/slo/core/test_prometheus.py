@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -195,3 +196,19 @@ def test_a_server_that_refuses_is_a_problem(stage: Stage, server: Server, status
     asking(stage, server, WINDOWED)
     stage.run()
     assert stage.figures().problem == f"prom answered {status}"
+
+
+def test_a_server_that_does_not_answer_is_not_asked_for_every_slo(stage: Stage, server: Server) -> None:
+    """Each question may last ten seconds, and every other alert waits."""
+    server.status, server.answer = 503, "no"
+    asking(stage, server, WINDOWED)
+    stage.put(*(slo(f"api-{number}", indicator=WINDOWED) for number in range(40)))
+    stage.run()
+    looks = 3  # history, the last minutes, and what has just been defined
+    assert len(server.asked) <= looks * 8
+    assert {stage.figures(f"api-{number}").problem for number in range(40)} == {"prom answered 503"}
+    server.status, server.answer = 200, None
+    server.per_step = {"sum(increase(all[60s]))": 60}
+    stage.run(timedelta(seconds=30))
+    assert stage.figures("api-39").problem is None
+    assert stage.figures("api-39").burns[timedelta(hours=1)].covered == pytest.approx(1, abs=0.05)

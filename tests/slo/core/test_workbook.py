@@ -61,6 +61,7 @@ TABLE = [
     (0.01, 6.0, 0.05, 216.0),
     (0.005, 3.0, 0.1, 864.0),
     (0.002, 1.0, 0.1, 2160.0),
+    (0.001, 1.0, 0.1, 4320.0),
 ]
 
 
@@ -95,22 +96,36 @@ def test_errors_within_the_objective_never_fire() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "minutes_of_errors", "resets_in"),
-    [(1.0, 5, 4.93), (0.5, 5, 4.86), (0.15, 10, 4.52), (0.1, 15, 4.28), (0.05, 25, 3.56), (0.02, 50, 1.4)],
+    ("error", "burn", "minutes_of_errors", "resets_in"),
+    [
+        (1.0, 14.4, 5, 4.93),
+        (0.5, 14.4, 5, 4.86),
+        (0.15, 14.4, 10, 4.52),
+        (0.1, 14.4, 15, 4.28),
+        (0.05, 14.4, 25, 3.56),
+        (0.02, 14.4, 50, 1.4),
+        (0.01, 6.0, 250, 12.0),
+        (0.005, 3.0, 1_000, 48.0),
+        (0.002, 1.0, 2_300, 180.0),
+        (0.001, 1.0, 4_325, 0.0),
+    ],
 )
-def test_the_page_ends_when_the_short_window_forgets(error: float, minutes_of_errors: int, resets_in: float) -> None:
-    """Reset of the 14.4x pair: 5 min x (1 - 14.4 x 0.1 % / error) after the errors stop."""
+def test_the_first_alert_ends_when_its_short_window_forgets(
+    error: float, burn: float, minutes_of_errors: int, resets_in: float
+) -> None:
+    """Reset: short window x (1 - burn rate x (1 - SLO) / error) after the errors stop."""
     stream = Stream()
-    page = rule_text(RULES[0], MONTH)
+    rule = next(one for one in RULES if one.burn == pytest.approx(burn))
+    text = rule_text(rule, MONTH)
     for _ in range(minutes_of_errors * 4):
         stream.run(error)
-    assert page in stream.holding()
+    assert text in stream.holding()
     stopped = stream.now
-    while page in stream.holding():
+    while text in stream.holding():
         stream.run(0.0)
-    closed_form = timedelta(minutes=5) * (1 - 14.4 * 0.001 / error)
+    closed_form = rule.short_window() * (1 - burn * (1 - TARGET) / error)
     assert closed_form / timedelta(minutes=1) == pytest.approx(resets_in, abs=0.05)
-    assert timedelta(0) <= stream.now - stopped - closed_form <= STEP
+    assert -timedelta(milliseconds=1) <= stream.now - stopped - closed_form <= STEP
 
 
 def test_fifteen_percent_for_ten_minutes_pages_after_six_and_is_over_five_later() -> None:

@@ -175,8 +175,8 @@ class Part(StrictModel):
 
 
 class Composite(StrictModel):
-    """A journey over several objectives. `weighted`: the weighted mean of the shares of what is bad;
-    `worst`: in each minute, the worst of them."""
+    """A journey over several objectives. `weighted`: the events of each part count `weight` times;
+    `worst`: in each minute, the events of the part with the least share of good ones."""
 
     kind: Literal["composite"] = "composite"
     method: Literal["weighted", "worst"] = "weighted"

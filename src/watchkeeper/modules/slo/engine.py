@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -34,8 +36,7 @@ _log = structlog.get_logger("watchkeeper.slo")
 _CHUNK = 6 * HOUR
 _MINUTES_OF = 8 * HOUR  # the hours whose minutes are kept one by one
 _RECENT = 3 * MINUTE  # what each look reads again: telemetry comes a few seconds late
-# How often what came late is looked for, and how many hours back.
-_LATE = ((timedelta(minutes=5), 1), (timedelta(hours=1), 24))
+_LATE_SHARE = 0.2  # of the time between two looks goes to what came late, so that alerts are looked at in time
 
 
 class Engine:
@@ -50,7 +51,14 @@ class Engine:
         self._settings = settings
         self._raw = timedelta(days=raw_days)
         self._generation = -1
-        self._late_at: list[datetime | None] = [None for _ in _LATE]
+        # How often what came late is looked for, and how far back.
+        look_back = timedelta(days=settings.look_back_days)
+        self._late = [
+            Late(timedelta(minutes=5), timedelta(hours=1)),
+            Late(timedelta(hours=1), min(look_back, timedelta(days=1))),
+            Late(timedelta(days=1), look_back),
+        ]
+        self._to_read_again: deque[tuple[int, int]] = deque()
         self._forgot_at: int | None = None
         self._stopping = threading.Event()
         self._stale: dict[Key, set[int]] = {}
@@ -199,7 +207,7 @@ class Engine:
             mine = [one for one in by_slo.values() if source.owns(one.definition)]
             for key, hours in source.hours(mine, since, minutes_since).items() if mine else ():
                 for hour, counts in hours.items():
-                    if hour not in self.trackers[key].written and since <= hour < minutes_since:
+                    if not self.trackers[key].series.hours.bin(hour).measured and since <= hour < minutes_since:
                         self.trackers[key].put_whole_hour(hour, counts)
         self._read_again(fresh, minutes_since, end, now)
         for tracker in fresh:
@@ -238,13 +246,18 @@ class Engine:
                     self._read_again([self.trackers[key]], hour, min(hour + HOUR, end), now)
 
     def _look_for_late(self, everything: Sequence[Tracker], end: int, now: datetime) -> None:
+        """A piece at each look, or some: the other alerts wait for it."""
         hour = end // HOUR * HOUR
-        for number, (every, hours) in enumerate(_LATE):
-            last = self._late_at[number]
-            if last is None or not last <= now < last + every:
-                self._late_at[number] = now
-                if last is not None:
-                    self._read_again(everything, hour - hours * HOUR, end, now)
+        for late in self._late:
+            if late.is_due(now):
+                since = hour - round(late.back.total_seconds() / HOUR) * HOUR
+                pieces = [(start, min(end, start + _CHUNK)) for start in range(since, end, _CHUNK)]
+                self._to_read_again.extend(one for one in reversed(pieces) if one not in self._to_read_again)
+        began = self._clock.monotonic()
+        while self._to_read_again:
+            self._read_again(everything, *self._to_read_again.popleft(), now)
+            if self._clock.monotonic() - began > self._settings.evaluate_seconds * _LATE_SHARE:
+                break
         self._forget(end)
 
     def _read_again(self, trackers: Iterable[Tracker], since: int, until: int, now: datetime) -> None:
@@ -271,7 +284,7 @@ class Engine:
         kept_by_source = (now - self._raw).timestamp()
         for hour in range(since, until, HOUR):
             of_hour = {minute: counts for minute, counts in minutes.items() if hour <= minute < hour + HOUR}
-            if not any(one.total or one.measured for one in of_hour.values()):
+            if not of_hour:
                 # Nothing is known any more of what was known once, or nothing ever was.
                 continue
             if hour < kept_by_source and tracker.series.hours.bin(hour).total > sum(o.total for o in of_hour.values()):
@@ -298,6 +311,22 @@ class Engine:
             tracker.forget(end - int(tracker.stored.definition.window.length.total_seconds()) - 26 * HOUR)
         for source in self._gatherer.sources:
             source.forget(end - 8 * 24 * HOUR)
+
+
+@dataclass
+class Late:
+    """Late data is looked for so often, so far back; not at the first look, which reads all of it anyway."""
+
+    every: timedelta
+    back: timedelta
+    last: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time, which it is not again then."""
+        if self.last is not None and self.last <= now < self.last + self.every:
+            return False
+        first, self.last = self.last is None, now
+        return not first
 
 
 def _slice_of(tracker: Tracker) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -15,11 +16,10 @@ from watchkeeper.modules.slo.events import HoursRevised
 from watchkeeper.modules.slo.model import Counts, Revision, added
 from watchkeeper.modules.slo.series import HOUR
 from watchkeeper.modules.slo.store_counts import ALL, HourRow
-from watchkeeper.modules.slo.tracker import Tracker
+from watchkeeper.modules.slo.tracker import WRITTEN_KEPT, Tracker
 
 SETTLED_AFTER = timedelta(minutes=10)  # after an hour's end; what changes it later is a revision
 _RUNNING_EVERY = 5  # minutes between two times that the running hour is stored
-_TOLERATED = 1e-6
 
 
 def dirty_rows(trackers: Iterable[Tracker], now: datetime) -> list[tuple[str, list[HourRow]]]:
@@ -40,7 +40,8 @@ def dirty_rows(trackers: Iterable[Tracker], now: datetime) -> list[tuple[str, li
             said = tuple((one.part, one.counts, one.settled) for one in of_hour)
             if tracker.written.get(hour) != said:
                 rows += of_hour
-                tracker.written[hour] = said
+                if hour >= running - WRITTEN_KEPT:
+                    tracker.written[hour] = said
             tracker.dirty.discard(hour)
             if hour == running:
                 tracker.stored_at = now
@@ -99,8 +100,7 @@ def _clear_parts(session: Session, rows: list[HourRow], stored: dict[int, dict[s
 
 
 def _differ(one: Counts, other: Counts) -> bool:
-    scale = max(1.0, one.total, other.total)
-    return abs(one.total - other.total) > scale * _TOLERATED or abs(one.good - other.good) > scale * _TOLERATED
+    return not replace(one, measured=0.0).is_near(replace(other, measured=0.0))
 
 
 def _tell(session: Session, service: str, revised: list[Revision], now: datetime) -> None:

@@ -20,6 +20,7 @@ _WORKBOOK: tuple[tuple[float, timedelta, timedelta, Literal["page", "ticket"]], 
 )
 _MONTH = timedelta(days=30)
 BURN_WINDOWS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3))
+_LEAST_MEASURED = 60.0  # seconds: of less no pace is known
 _Z = 1.645  # 90 % of a normal distribution lies within it
 
 
@@ -40,6 +41,12 @@ class Counts:
     def share(self) -> float | None:
         """Good of all, 0..1; None of nothing."""
         return min(1.0, self.good / self.total) if self.total > 0 else None
+
+    def is_near(self, other: Counts) -> bool:
+        """The same but for the rounding of sums."""
+        room = 1e-6 * max(1.0, self.total, other.total)
+        pairs = ((self.good, other.good), (self.total, other.total), (self.measured, other.measured))
+        return all(abs(one - another) <= room for one, another in pairs)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.good + other.good, self.total + other.total, self.measured + other.measured)
@@ -175,7 +182,7 @@ def rules_of(definition: Definition) -> tuple[AlertRule, ...]:
 
 @dataclass(frozen=True)
 class Forecast:
-    """When the budget will be gone if it goes on as in the window behind `per_hour`: between `earliest` and `latest`
+    """When the budget will be gone if it goes on as lately: between `earliest` and `latest`
     with 90 % likelihood (Poisson bounds of the bad events); `latest` None: perhaps never."""
 
     exhausted_at: datetime | None
@@ -183,17 +190,16 @@ class Forecast:
     latest: datetime | None
 
 
-def forecast(budget: Budget, lately: Counts, span: timedelta, now: datetime, until: datetime | None) -> Forecast:
-    """From what is left and the bad events of the last `span`. `until`: a calendar window's end, after which the
-    budget begins anew; what falls later is None."""
+def forecast(budget: Budget, lately: Counts, now: datetime, until: datetime | None) -> Forecast:
+    """From what is left and the bad events in an hour of what was measured `lately`. `until`: a calendar window's end,
+    after which the budget begins anew; what falls later is None."""
     left = budget.allowed * budget.remaining
     if budget.allowed > 0 and budget.remaining <= 0:
         return Forecast(now, now, now)
     bad = lately.bad
-    hours = span / timedelta(hours=1)
+    hours = max(_LEAST_MEASURED, lately.measured) / 3_600
     high = (math.sqrt(bad) + _Z / 2) ** 2 + 1 if bad > 0 else 0.0
     low = max(0.0, (math.sqrt(bad) - _Z / 2) ** 2) if bad > _Z**2 / 4 else 0.0
-    # Good events go on earning budget in a calendar window; a rolling one forgets as much as it earns.
     return Forecast(*(_when(left, one / hours, now, until) for one in (bad, high, low)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -15,8 +15,6 @@ from watchkeeper.modules.slo.model import AlertState, Figures, burn_of
 from watchkeeper.modules.slo.policy import Standing
 
 __all__ = ["AlertState", "Engine", "Figures", "Verdict", "figures_of", "names", "open_alerts", "verdict"]
-
-_BEFORE_AN_ALERT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def names(session: Session, service: str) -> list[str]:
 def _postmortems_due(
     session: Session, engine: Engine, chosen: Policy, figures: Sequence[Figures], now: datetime
 ) -> list[str]:
-    """What came before an alert fired is counted with it, for an hour."""
+    """What fired an alert is counted with it."""
     found = []
     for one in figures:
         tracker = engine.tracker(one.definition.name, one.objective.name)
@@ -88,9 +86,9 @@ def _postmortems_due(
         for episode in store_counts.episodes(session, slo=one.definition.name, since=one.since, limit=50):
             if episode.kind != "burn" or episode.objective != one.objective.name:
                 continue
-            start = max(one.since, episode.started_at - _BEFORE_AN_ALERT)
             end = episode.resolved_at or now
             with engine.lock:
+                start = max(one.since, tracker.harm_since(episode))
                 bad = tracker.series.between(start.timestamp(), end.timestamp()).bad
             if bad / one.budget.allowed > chosen.postmortem_from:
                 share = bad / one.budget.allowed

@@ -168,8 +168,7 @@ def _figures(
     source = source_of(definition)
     problem = engine.problems.get(source) or engine.problems.get(f"slo:{stored.name}")
     newest = engine.newest.get(source)
-    span = max(burns, key=lambda window: window if window <= length else timedelta(0)) if burns else length
-    lately = burns[span].counts if span in burns else counts
+    lately = _lately(burns, length, mine) or counts
     return Figures(
         definition=definition,
         objective=objective,
@@ -182,12 +181,22 @@ def _figures(
         covered=min(1.0, counts.measured / max(1.0, (now - since).total_seconds())),
         budget=budget,
         burns=burns,
-        forecast=forecast(budget, lately, span, now, ends),
+        forecast=forecast(budget, lately, now, ends),
         alerts=mine,
         newest=None if newest is None else _instant(newest),
         problem=problem[0] if problem is not None else None,
         warnings=tuple(checks.warnings_about(definition)) if warn else (),
     )
+
+
+def _lately(burns: dict[timedelta, Burn], length: timedelta, alerts: Sequence[AlertState]) -> Counts | None:
+    """The counts that a forecast goes by: of the longest window, as one bad hour is no trend; of the shortest one while
+    an alert is open, as three days of peace say nothing about an outage that goes on."""
+    fitting = [window for window in burns if window <= length]
+    if not fitting:
+        return None
+    burning = any(one.kind == "burn" for one in alerts)
+    return burns[min(fitting) if burning else max(fitting)].counts
 
 
 def _window_counts(tracker: Tracker | None, since: datetime, now: datetime) -> tuple[Counts, Counts]:

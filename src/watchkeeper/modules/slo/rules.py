@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from watchkeeper.modules.slo.definition import Alerting, AlertRule
 from watchkeeper.modules.slo.model import AlertState, Burn, burn_of
@@ -32,10 +33,14 @@ class Seen:
 
 def rule_text(rule: AlertRule, window: timedelta) -> str:
     """Such as `14.4x over 1h and 5m`."""
-    if rule.misses is not None:
-        return f"{rule.misses} bad within {duration_text(rule.long)}"
-    over = f"over {duration_text(rule.long)} and {duration_text(rule.short_window())}"
-    return f"{rule.burn_rate(window):.4g}x {over}"
+    return _text(rule.burn_rate(window), rule.misses, rule.long, rule.short_window())
+
+
+@lru_cache(maxsize=10_000)
+def _text(burn: float, misses: int | None, long: timedelta, short: timedelta) -> str:
+    if misses is not None:
+        return f"{misses} bad within {duration_text(long)}"
+    return f"{burn:.4g}x over {duration_text(long)} and {duration_text(short)}"
 
 
 def look(

@@ -73,7 +73,11 @@ class Level:
         if until <= since or not len(self):
             return Counts()
         low, high = self._place(since), self._place(until, whole_newest=True)
-        return Counts(*(_at(sums, high) - _at(sums, low) for sums in self._sums()))
+        return Counts(
+            _at(self._good, high) - _at(self._good, low),
+            _at(self._total, high) - _at(self._total, low),
+            _at(self._measured, high) - _at(self._measured, low),
+        )
 
     def since_events(self, count: float, until: float, earliest: float) -> float:
         """The latest instant from which on there were `count` events until `until`, not before `earliest`."""
@@ -87,8 +91,9 @@ class Level:
         return self._good, self._total, self._measured
 
     def _place(self, instant: float, *, whole_newest: bool = False) -> float:
-        place = min(max(0.0, instant / self.width - self.first), float(len(self)))
-        return float(len(self)) if whole_newest and place > len(self) - 1 else place
+        bins = len(self._good) - 1
+        place = min(max(0.0, instant / self.width - self.first), float(bins))
+        return float(bins) if whole_newest and place > bins - 1 else place
 
     def _grow_back(self, bins: int) -> None:
         for sums in self._sums():

@@ -46,9 +46,13 @@ def counted_as(definition: Definition) -> str:
     return hashlib.sha256(orjson.dumps(measured, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def known(session: Session, *, instead: Mapping[str, Definition] | None = None) -> checks.Known:
-    """What a definition may refer to; `instead` are definitions that are about to be there."""
-    slos = {one.name: one.definition for one in store.all_definitions(session)}
+def known(
+    session: Session, *, instead: Mapping[str, Definition] | None = None, only_of: Definition | None = None
+) -> checks.Known:
+    """What a definition may refer to; `instead` are definitions that are about to be there. `only_of`: only what this
+    one may, which is no SLO unless it is a composite."""
+    refers = only_of is None or only_of.indicator.kind == "composite"
+    slos = {one.name: one.definition for one in store.all_definitions(session)} if refers else {}
     return checks.Known(
         slos={**slos, **(instead or {})},
         data_sources=frozenset(one.name for one in store.data_sources(session)),
@@ -92,7 +96,7 @@ class Slos:
         if if_version is not None and (before is None or before.version != if_version):
             raise ChangedMeanwhile(f"{definition.name} is not as it was when you looked. Look again.")
         instead = {**(context or {}), definition.name: definition}
-        complaints = checks.complaints_about(definition, known(self.session, instead=instead))
+        complaints = checks.complaints_about(definition, known(self.session, instead=instead, only_of=definition))
         if complaints:
             raise SloInvalid(f"The SLO {definition.name} is not valid.", complaints=complaints)
         return self._write(before, definition, managed_by, applied, by=by, source=source)

@@ -22,7 +22,7 @@ class SloSettings(SettingsGroup):
         3.0,
         ge=0.25,
         le=7,
-        description="Days of minutes that are read again at a start, and in which late data is looked for.",
+        description="Days of minutes that are read again at a start and once a day: late data is found within them.",
     )
     hours_kept_days: int = Field(
         800, ge=400, le=4_000, description="Days that the counts of each hour are kept, for reports."

@@ -24,13 +24,15 @@ def sliced(minutes: Minutes, slices: Slices, now: float) -> dict[int, Counts]:
         parts[minute // length * length] += counts
     found: dict[int, Counts] = {}
     for start, counts in parts.items():
-        if start + length > now or counts.measured <= 0:
+        if start + length > now:
             continue
-        share = counts.share
-        good = float(share is None or share >= slices.target)
-        last = start + length - MINUTE
-        found |= {minute: Counts(0.0, 0.0, float(MINUTE)) for minute in range(start, last, MINUTE)}
-        found[last] = Counts(good, 1.0, float(MINUTE))
+        # What turned out not to be measured is said, too: it may have been told otherwise before.
+        seconds = min(float(MINUTE), counts.measured * MINUTE / length)
+        found |= {minute: Counts(0.0, 0.0, seconds) for minute in range(start, start + length, MINUTE)}
+        if seconds > 0:
+            share = counts.share
+            good = float(share is None or share >= slices.target)
+            found[start + length - MINUTE] = Counts(good, 1.0, seconds)
     return found
 
 

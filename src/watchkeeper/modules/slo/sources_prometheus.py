@@ -16,10 +16,11 @@ import orjson
 
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.outbound import DeliveryFailed, Outbound
+from watchkeeper.modules.slo.counting import ratio_counts
 from watchkeeper.modules.slo.definition import Counted, DataSource, Definition, Ratio
 from watchkeeper.modules.slo.model import Counts
 from watchkeeper.modules.slo.series import MINUTE
-from watchkeeper.modules.slo.sources import Key, Reading, ratio_counts
+from watchkeeper.modules.slo.sources import Key, Reading
 from watchkeeper.modules.slo.store import Stored
 
 _LARGEST_ANSWER = 4_000_000
@@ -54,8 +55,9 @@ class Prometheus:
         found = Reading()
         if not wanted:
             return found
+        failed: dict[str, str] = {}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="slo-prometheus") as threads:
-            for one in threads.map(lambda stored: self._one(stored, since, until, now), wanted):
+            for one in threads.map(lambda stored: self._one(stored, since, until, now, failed), wanted):
                 found.counts |= one.counts
                 found.problems |= one.problems
                 for source, newest in one.newest.items():
@@ -69,12 +71,17 @@ class Prometheus:
     def forget(self, before: int) -> None:
         pass
 
-    def _one(self, stored: Stored, since: int, until: int, now: float) -> Reading:
+    def _one(self, stored: Stored, since: int, until: int, now: float, failed: dict[str, str]) -> Reading:
+        """`failed` are the sources that did not answer in this reading: they are not asked again, as each question may
+        last as long as patience does, and every other SLO waits for the look to end."""
         found = Reading()
         indicator = stored.definition.indicator
         if not isinstance(indicator, Ratio) or indicator.total.data_source is None:
             return found
         source = f"data_source:{indicator.total.data_source}"
+        if source in failed:
+            found.problems[source] = failed[source]
+            return found
         part = indicator.good or indicator.bad
         try:
             total = self.counts(indicator.total, since, min(until, now))
@@ -83,7 +90,7 @@ class Prometheus:
             found.problems[f"slo:{stored.name}"] = str(refused)
             return found
         except (DeliveryFailed, Refusal) as error:
-            found.problems[source] = error.detail if isinstance(error, Refusal) else str(error)
+            found.problems[source] = failed[source] = error.detail if isinstance(error, Refusal) else str(error)
             return found
         if total:
             found.newest[source] = max(total)

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.modules.slo import store_counts
+from watchkeeper.modules.slo.counting import count_of, fits, fitting, grouped, judged
 from watchkeeper.modules.slo.definition import Availability, Chosen, Objective
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.model import Cause, Spending
 from watchkeeper.modules.slo.series import HOUR, MINUTE
-from watchkeeper.modules.slo.sources import count_of, fits, judged
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.telemetry import public as telemetry
 from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
 
 _MOST = 20
 _MINUTES_UP_TO = 6 * HOUR
-_BEFORE_AN_ALERT = timedelta(hours=1)  # what fired an alert came before it
 
 
 def by_cause(
@@ -62,7 +61,7 @@ def _routes(store: Telemetry, indicator: Chosen, objective: Objective, since: da
         by_route[row.method, row.route].append(row)
     counted = []
     for (method, route), rows in by_route.items():
-        counts = count_of(indicator, objective, rows).values()
+        counts = count_of(indicator, objective, fitting(indicator, grouped(rows))).values()
         good, total = sum(one[0] for one in counts), sum(one[1] for one in counts)
         href = f"/services/{quote(indicator.service)}/routes?route={quote(route, safe='')}"
         counted.append((f"{method} {route}".strip(), total - good, total, href))
@@ -98,7 +97,7 @@ def _incidents(
     until: datetime,
     bad: float,
 ) -> list[Cause]:
-    """Each stretch from an hour before an alert fired until it was over; those that overlap are one."""
+    """Each stretch from when what fired an alert began until it was over; those that overlap are one."""
     tracker = engine.tracker(stored.name, objective.name)
     if tracker is None:
         return []
@@ -108,8 +107,10 @@ def _incidents(
         if one.kind == "burn" and one.objective == objective.name
     ]
     merged: list[tuple[datetime, datetime, str]] = []
-    for one in sorted(episodes, key=lambda one: one.started_at):
-        start, end = max(since, one.started_at - _BEFORE_AN_ALERT), min(until, one.resolved_at or until)
+    with engine.lock:
+        began = {one.id: tracker.harm_since(one) for one in episodes}
+    for one in sorted(episodes, key=lambda one: began[one.id]):
+        start, end = max(since, began[one.id]), min(until, one.resolved_at or until)
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]), merged[-1][2])
         else:

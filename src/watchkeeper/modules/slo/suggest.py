@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchkeeper.modules.slo.counting import count_of, fitting, grouped
 from watchkeeper.modules.slo.definition import Availability, Definition, Latency, Objective, Window
 from watchkeeper.modules.slo.series import HOUR
-from watchkeeper.modules.slo.sources import count_of
 from watchkeeper.modules.telemetry import public as telemetry
 from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
 
@@ -95,7 +95,7 @@ def _shares(
     indicator: Availability | Latency, objective: Objective, rows: list[RequestCount]
 ) -> tuple[float, float, float]:
     by_day: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for at, (good, total) in count_of(indicator, objective, rows).items():
+    for at, (good, total) in count_of(indicator, objective, fitting(indicator, grouped(rows))).items():
         day = by_day[at // _DAY]
         day[0] += good
         day[1] += total

@@ -6,15 +6,18 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from watchkeeper.modules.slo.definition import Freshness, Objective
-from watchkeeper.modules.slo.model import Counts, Exclusion, rules_of
+from watchkeeper.modules.slo.model import AlertState, Counts, Exclusion, rules_of
 from watchkeeper.modules.slo.rules import Seen, look, rule_text
 from watchkeeper.modules.slo.series import HOUR, MINUTE, Series
 from watchkeeper.modules.slo.shaping import split
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.slo.store_counts import ALL, HourRow, net
+
+WRITTEN_KEPT = 26 * HOUR
+_BEFORE_AN_ALERT = timedelta(hours=1)
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Tracker:
     dirty: set[int] = field(default_factory=set)
     held: dict[str, tuple[str, ...]] = field(default_factory=dict)
     clear_since: dict[str, datetime] = field(default_factory=dict)
-    # What is stored of each hour, as far as this process knows.
+    # What is stored of the last day's hours, as far as this process knows.
     written: dict[int, tuple[tuple[str, Counts, bool], ...]] = field(default_factory=dict)
     stored_at: datetime | None = None
     # The end of the last minute that was measured.
@@ -61,7 +64,10 @@ class Tracker:
             (hour, net(parts, leaving_out)) for hour, parts in sorted(hours.items()) if hour < running
         )
         for hour, parts in hours.items():
-            self.written[hour] = tuple((row.part, row.counts, row.settled) for row in parts.values())
+            if hour >= running - WRITTEN_KEPT:
+                self.written[hour] = tuple((row.part, row.counts, row.settled) for row in parts.values())
+            if not all(row.settled for row in parts.values()):
+                self.dirty.add(hour)
             apart = {part: row.counts for part, row in parts.items() if part != ALL}
             if apart:
                 self.excluded_hours[hour] = apart
@@ -85,6 +91,7 @@ class Tracker:
         self, hour: int, minutes: Mapping[int, Counts], exclusions: Sequence[Exclusion], *, recent: bool
     ) -> None:
         """All of an hour that is over again, with the exclusions of now."""
+        before = self.series.hours.bin(hour), self.parts(hour)
         self.excluded.pop(hour, None)
         self.excluded_hours.pop(hour, None)
         shown = []
@@ -94,7 +101,8 @@ class Tracker:
             counts = there.get(minute, Counts())
             shown.append(self._without_excluded(minute, counts, exclusions))
         self.series.put_hour(hour, shown, recent=recent)
-        self.dirty.add(hour)
+        if not before[0].is_near(self.series.hours.bin(hour)) or before[1] != self.parts(hour):
+            self.dirty.add(hour)
 
     def put_whole_hour(self, hour: int, counts: Counts) -> None:
         """An hour of which no minutes are known."""
@@ -163,11 +171,26 @@ class Tracker:
             else:
                 self.clear_since.setdefault(action, now)
 
+    def harm_since(self, alert: AlertState) -> datetime:
+        """When what fired an alert began: since then came nine tenths of the bad events of the window that it saw."""
+        window = self.stored.definition.window.length
+        reaches = [rule.long for rule in self.rules if rule_text(rule, window) in alert.rules]
+        fired = alert.started_at.timestamp()
+        low, high = fired - min(reaches, default=_BEFORE_AN_ALERT).total_seconds(), fired
+        wanted = 0.9 * self.series.between(low, fired).bad
+        while high - low > MINUTE:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.series.between(middle, fired).bad >= wanted else (low, middle)
+        return datetime.fromtimestamp(low, UTC)
+
     def forget(self, before: int) -> None:
         """Drop what exclusions held before an instant; sums of it are stored."""
-        for kept in (self.excluded, self.excluded_hours, self.written):
+        for kept in (self.excluded, self.excluded_hours):
             for hour in [hour for hour in kept if hour < before]:
                 del kept[hour]
+        newest = max(self.written, default=0)
+        for hour in [hour for hour in self.written if hour < newest - WRITTEN_KEPT]:
+            del self.written[hour]
 
     def _hear(self, minutes: Mapping[int, Counts]) -> None:
         last = max((minute for minute, counts in minutes.items() if counts.measured > 0), default=None)

@@ -32,7 +32,7 @@ from watchkeeper.modules.slo.reports.closing import Closing, Rechecking
 from watchkeeper.modules.slo.reports.counting import Causes
 from watchkeeper.modules.slo.reports.sending import Planning, Posting
 from watchkeeper.modules.slo.settings import SloSettings
-from watchkeeper.modules.slo.sources import Embedded
+from watchkeeper.modules.slo.sources_embedded import Embedded
 from watchkeeper.modules.slo.sources_prometheus import Prometheus
 from watchkeeper.modules.telemetry.public import Telemetry
 
