@@ -146,8 +146,9 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def metric(self, name: str) -> float:
-        found = re.search(rf"^{name} (\S+)$", httpx.get(f"{self.url}/metrics", timeout=30).text, re.MULTILINE)
-        return float(found[1]) if found else math.nan
+        """The sum of a counter over all its labels."""
+        text = httpx.get(f"{self.url}/metrics", timeout=30).text
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
     def resident_mb(self) -> float:
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024  # type: ignore[index]
