@@ -129,6 +129,9 @@ class TestReading:
     def test_what_is_not_there_is_one_clear_line(self) -> None:
         for words in (("get", "NOPE"), ("explain", "NOPE"), ("history", "NOPE"), ("set", "NOPE", "1", *BECAUSE)):
             assert len(refused(*words).splitlines()) == 1
+        for command in ("get", "explain", "history"):
+            assert "This one has '/' (SOLIDUS)" in refused(command, "GREETING/x")
+        assert "CYRILLIC CAPITAL LETTER A" in refused("set", "M\u0410TCHES_PER_DAY", "1", *BECAUSE)
         assert "There is no environment 'mars'" in refused("get", "GREETING", "--environment", "mars")
         assert "expected a JSON object" in refused("get", "GREETING", "--attributes", "{")
 
@@ -232,6 +235,12 @@ class TestChanging:
         done("kill", "ENABLE_VIDEO", "--undo", *BECAUSE)
         assert done("get", "ENABLE_VIDEO", "--user", "u1") == "true\n"
         assert "only a flag is killed" in refused("kill", "GREETING", *BECAUSE)
+
+    def test_a_state_too_long_for_a_line_is_told_in_words(self) -> None:
+        rule = {"when": {"attribute": "country", "op": "in", "value": ["NO", "SE", "DK", "FI", "IS"]}}
+        state = {"rules": [{**rule, "serve": {"variant": "on"}}], "serve": {"percent": 25, "variants": {"on": 1}}}
+        assert "nothing → 1 rule, on for 25 %" in done("set", "ENABLE_VIDEO", json.dumps(state), *BECAUSE)
+        assert "1 rule, on for 25 % → killed" in done("kill", "ENABLE_VIDEO", *BECAUSE)
 
     def test_a_second_person_approves_what_they_were_shown(self, server: RunningServer) -> None:
         order = {"needs_approval": True, "reason": "care"}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.config.support import MATCHES, VIDEO, Stage
 from watchkeeper.kernel.errors import Refusal
+from watchkeeper.modules.config import service, store
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.errors import ChangeInvalid, DefinitionInvalid
 from watchkeeper.modules.config.model import ChangeState, Operation
@@ -79,6 +80,51 @@ def test_a_file_by_hand_does_not_get_around_the_second_person_either(stage: Stag
     answer = stage.api().post(f"{BASE}/import", json={"text": text, "reason": "tried"})
     assert answer.status_code == 403, answer.text
     assert definition(stage, "MATCHES_PER_DAY")["needs_approval"] is True
+
+
+def test_a_key_that_only_looks_right_is_refused_with_the_letter_that_is_wrong(stage: Stage) -> None:
+    stage.define(MATCHES)
+    key = "M\u0410TCHES_PER_DAY"
+    change = {"environment": "production", "reason": "x", "operations": [{"key": key, "value": 5}]}
+    answers = [
+        stage.api().post(f"{BASE}/changes", json=change),
+        stage.api("read").get(f"{BASE}/parameters/{key}"),
+        stage.api("read").get(f"{BASE}/parameters/{key}/explain"),
+    ]
+    assert [one.status_code for one in answers] == [422, 404, 404]
+    assert all("CYRILLIC CAPITAL LETTER A" in one.text for one in answers)
+
+
+def test_the_registry_is_not_filled_without_end_by_whoever_declares(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_PARAMETERS", 2)
+    stage.define(MATCHES, VIDEO)
+    refused = declare(stage)
+    assert refused["outcome"] == "refused"
+    assert "the registry holds 2" in refused["detail"]
+    stage.define({**MATCHES, "description": "What is there can still be described."})
+
+
+def test_who_killed_a_flag_keeps_the_rules_that_somebody_else_makes_at_once(stage: Stage) -> None:
+    stage.define(VIDEO)
+
+    def kill() -> Any:
+        with stage.database.begin() as session:
+            changes = Changes(session, stage.clock)
+            operation = changes.switch("production", "ENABLE_VIDEO", on=False)
+            return changes.propose("production", [operation], reason="smoke", by="bob", source="console")
+
+    for percent in range(1, 9):
+        stage.set("ENABLE_VIDEO", {"serve": {"percent": 50 + percent, "variants": {"on": 1}}})
+        state = {"serve": {"percent": percent, "variants": {"on": 1}}}
+        killed, made = at_once(kill, lambda state=state: stage.set("ENABLE_VIDEO", state))
+        assert not isinstance(killed, Refusal), killed
+        with stage.database.read() as session:
+            held = store.held(session, "production", ["ENABLE_VIDEO"]).setting("ENABLE_VIDEO", "value")
+        assert held is not None
+        assert not isinstance(made, Refusal)
+        assert held.value["serve"] == state["serve"], "whoever was first, the rules are the newest"
 
 
 def at_once(*verbs: Callable[[], Any]) -> list[Any]:

@@ -155,6 +155,20 @@ def test_batches_with_the_same_subjects_do_not_wait_for_each_other_for_ever(stag
     assert len(counts.by_country) == 1
 
 
+def test_of_a_new_user_everything_is_kept_that_two_programs_say_at_once(stage: Stage) -> None:
+    def send(number: int, **given: Any) -> Callable[[], None]:
+        def run() -> None:
+            with stage.database.begin() as session:
+                Subjects(session, stage.clock).take([Update(f"new{number}", given)], by="x", source="api")
+
+        return run
+
+    for number in range(8):
+        assert at_once(send(number, country="NO"), send(number, status="paused")) == [None, None]
+        found = stage.ask(lambda session, number=number: store.by_ids(session, [f"new{number}"]))[f"new{number}"]
+        assert (found.country, found.status) == ("NO", "paused")
+
+
 def test_two_who_fill_a_list_never_fill_it_beyond_its_size(stage: Stage) -> None:
     stage.manual("testers", *(f"u{number}" for number in range(9_995)))
 

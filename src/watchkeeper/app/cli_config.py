@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from watchkeeper.app import cli_config_change, cli_config_docs, cli_config_files
-from watchkeeper.app.cli_config_api import EnvironmentOption, KeyArgument, api, in_words, step_line
+from watchkeeper.app.cli_config_api import EnvironmentOption, KeyArgument, api, in_words, path_of, step_line
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -114,7 +113,7 @@ def history(
 ) -> None:
     """Show the changes of a key, newest first, with who made them and why."""
     with refusals_end_the_command(), api(data, database_url, server, token) as asked:
-        found = asked.pages(f"/parameters/{quote(key, safe='')}/history", limit, environment=environment)
+        found = asked.pages(path_of(key, "/history"), limit, environment=environment)
         _show_changes(found, as_json=as_json, key=key)
 
 
@@ -197,8 +196,7 @@ def _explained(asked: Any, key: str, environment: str | None, user: str | None, 
             json.loads(attributes)
         except ValueError:
             raise CommandRefused('--attributes: expected a JSON object such as {"country": "NO"}') from None
-    path = f"/parameters/{quote(key, safe='')}/explain"
-    return asked.get(path, environment=environment, user=user, attributes=attributes)
+    return asked.get(path_of(key, "/explain"), environment=environment, user=user, attributes=attributes)
 
 
 def _show_changes(found: list[Any], *, as_json: bool, key: str | None = None) -> None:

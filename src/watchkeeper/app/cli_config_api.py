@@ -58,7 +58,16 @@ class Api:
 
     def parameter(self, key: str, environment: str | None) -> Any:
         """The registry entry with what is set; its `environment` is the default one where none was given."""
-        return self.get(f"/parameters/{quote(key, safe='')}", environment=environment)
+        return self.get(path_of(key), environment=environment)
+
+
+def path_of(key: str, below: str = "") -> str:
+    """Where a parameter is asked for. Raises CommandRefused for what can be no key."""
+    from watchkeeper_client.rules import wrong_in_key
+
+    if wrong := wrong_in_key(key):
+        raise CommandRefused(f"There is no parameter {key[:150]!r}. {wrong}")
+    return f"/parameters/{quote(key, safe='')}{below}"
 
 
 @contextmanager
@@ -113,7 +122,21 @@ def in_words(value: Any) -> str:
     if isinstance(value, dict) and set(value) in ({"env"}, {"file"}):
         return ":".join(next(iter(value.items())))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if len(text) <= _LONGEST:
+        return text
+    return _state_in_words(value) or f"{text[: _LONGEST - 1]}…"
+
+
+def _state_in_words(value: Any) -> str:
+    """What a flag does, where its whole state is too long for a line: cut off, killed would look like alive."""
+    from watchkeeper.modules.config.model import state_text
+
+    if not isinstance(value, dict) or not set(value) <= {"enabled", "prerequisites", "rules", "serve"}:
+        return ""
+    rules = value.get("rules", [])
+    if not isinstance(value.get("enabled"), bool) or not all({"when", "serve"} <= set(rule) for rule in rules):
+        return ""
+    return state_text(value)
 
 
 def step_line(step: Any) -> str:

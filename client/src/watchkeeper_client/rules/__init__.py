@@ -6,7 +6,14 @@ Nothing here reads a clock, a file (but a secret's, when asked to) or the networ
 from watchkeeper_client.rules.bucketing import bucket
 from watchkeeper_client.rules.checking import ConditionInvalid, check_condition
 from watchkeeper_client.rules.conditions import OPERATORS, compile_condition
-from watchkeeper_client.rules.definition import KEY, VARIANT, Definition, check_value, complaints_about
+from watchkeeper_client.rules.definition import (
+    KEY,
+    VARIANT,
+    Definition,
+    check_value,
+    complaints_about,
+    wrong_in_key,
+)
 from watchkeeper_client.rules.document import (
     FORMAT,
     DocumentInvalid,
@@ -67,4 +74,5 @@ __all__ = [
     "time_of",
     "to_python",
     "with_operations",
+    "wrong_in_key",
 ]

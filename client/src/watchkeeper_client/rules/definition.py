@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -105,6 +106,20 @@ def check_value(definition: Definition, value: Any) -> Any:
         ):
             raise NotThatType(f"{_NAMED[kind]} that is {_range(definition)}")
     return found
+
+
+def wrong_in_key(key: str) -> str:
+    """What keeps a text from being a key, in a sentence; empty for what can be one.
+
+    It names the character: a Cyrillic letter may look like any other to whoever typed it.
+    """
+    if KEY.fullmatch(key):
+        return ""
+    expected = "A key has letters, digits, _ . and - only, a letter first, at most 150."
+    wrong = next((one for one in key if not (one.isascii() and (one.isalnum() or one in "_.-"))), None)
+    if wrong is None:
+        return expected
+    return f"{expected} This one has {wrong!r} ({unicodedata.name(wrong, 'no name')})."
 
 
 def complaints_about(definition: Definition) -> list[tuple[str, str]]:

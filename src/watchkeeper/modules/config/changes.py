@@ -37,6 +37,7 @@ from watchkeeper.modules.config.events import (
 )
 from watchkeeper.modules.config.model import (
     OPEN_STATES,
+    VALUE,
     ChangeSet,
     ChangeState,
     Environment,
@@ -122,6 +123,18 @@ class Changes:
             self._schedule(change, check, by=by, source=source)
         else:
             self._make(change, where, check, by=by, source=source)
+
+    def switch(self, environment: str, key: str, *, on: bool) -> Operation:
+        """What kills a flag, or lets its rules decide again: they are kept as they are by now, whoever changes them at
+        once. Raises EnvironmentNotFound, ParameterNotFound or ChangeInvalid for what is no flag."""
+        config = Config(self.session, self.clock)
+        config.environment(environment, lock=True)
+        if config.parameter(key).definition.type != "flag":
+            complaint = Complaint("key", "a flag: only flags can be switched off")
+            raise ChangeInvalid("The change is not valid; nothing was changed.", complaints=[complaint])
+        held = store.held(self.session, environment, [key]).setting(key, VALUE)
+        state = {**(held.value if held is not None else {}), "enabled": on}
+        return Operation(key, VALUE, state, held.version if held is not None else 0)
 
     def approve(self, change_id: str, *, seen: str, by: str, source: str) -> ChangeSet:
         """Let a change that waits be made. `seen` is the content's hash that the approver looked at.

@@ -23,8 +23,9 @@ from watchkeeper.modules.config.model import (
     split_slot,
 )
 from watchkeeper.modules.config.values import ValueInvalid, check_slot, segments_in
+from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.subjects import public as subjects
-from watchkeeper_client.rules import KEY
+from watchkeeper_client.rules import KEY, wrong_in_key
 
 
 class Check:
@@ -71,7 +72,8 @@ class Check:
     def _step(self, operation: Operation, held: Held) -> Step:
         parameter = self.parameters.get(operation.key)
         if parameter is None:
-            raise ValueInvalid([("key", f"a key of the registry, found {operation.key[:150]!r}")])
+            said = f"a key of the registry, found {operation.key[:150]!r}. {wrong_in_key(operation.key)}".rstrip(" .")
+            raise ValueInvalid([("key", said)])
         if (refused := own.refusal(parameter, self._environment.name, operation.slot)) is not None:
             raise ValueInvalid([refused])
         try:
@@ -103,7 +105,8 @@ class Check:
             if one.expected_version is not None and one.expected_version != (now.version if now else 0):
                 definition = self.parameters[one.key].definition
                 said = shown(definition, now.wire() if now else None)
-                who = f" by {now.changed_by}" if now else ""
+                by = now.changed_by if now else ""
+                who = f" by {identity.names(self._session, {by}).get(by, by)}" if by else ""
                 raise ChangedMeanwhile(
                     f"{one.key} was changed{who} since you read it: it is {said} now. Look again, then repeat."
                 )

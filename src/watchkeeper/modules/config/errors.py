@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from watchkeeper.kernel.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from watchkeeper_client.rules import wrong_in_key
 
 
 class ParameterNotFound(NotFound):
     code = "config.parameter_not_found"
     title = "No such parameter"
+
+    @classmethod
+    def of(cls, key: str, where: str = "the registry") -> ParameterNotFound:
+        """With what keeps the text from being a key, if it can be none."""
+        return cls(f"There is no parameter {key[:150]!r} in {where}. {wrong_in_key(key[:200])}".rstrip())
 
 
 class EnvironmentNotFound(NotFound):

@@ -239,12 +239,13 @@ def shown(definition: Definition, value: Any) -> str:
     if isinstance(value, Mapping) and set(value) == {"value", "priority"}:
         return f"{shown(definition, value['value'])} (priority {value['priority']})"
     if definition.type == "flag" and isinstance(value, Mapping):
-        return _state_text(value)
+        return state_text(value)
     text = text_of(definition.type, value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _state_text(state: Mapping[str, Any]) -> str:
+def state_text(state: Mapping[str, Any]) -> str:
+    """What a flag does, in a few words."""
     if state.get("enabled") is False:
         return "killed"
     serve = state.get("serve")

@@ -14,7 +14,6 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Complaint, Invalid, PreconditionFailed, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.wire import PageForm, page_router
-from watchkeeper.modules.config import store
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.errors import ChangeInvalid
 from watchkeeper.modules.config.model import VALUE, ChangeSet, Operation
@@ -24,7 +23,6 @@ from watchkeeper.modules.config.pages_parameter import Typed, parameter_page
 from watchkeeper.modules.config.pages_proposal import Proposal, instant, look, preview_page
 from watchkeeper.modules.config.routes import Changer, Db, KeyInPath, Now, TheHub
 from watchkeeper.modules.config.routes_changes import require_keys
-from watchkeeper.modules.config.service import Config
 from watchkeeper_client.rules import Definition, NotThatType, parse_text
 
 router = page_router()
@@ -122,8 +120,8 @@ async def kill(
 
     def off(session: Session) -> ChangeSet:
         require_keys(session, who, [key])
-        operation = Operation(key, VALUE, _switched(session, clock, form.environment, key, enabled=False))
         changes = Changes(session, clock)
+        operation = changes.switch(form.environment, key, on=False)
         return changes.propose(form.environment, [operation], reason=form.reason, by=who.id, source="console")
 
     try:
@@ -139,10 +137,10 @@ async def revive(
     who: Changer, request: Request, key: KeyInPath, form: Annotated[SwitchForm, Form()], db: Db, clock: Now
 ) -> Response:
     """Look at a killed flag as it would be when it is on again."""
-    wire = await db.ask(lambda session: _switched(session, clock, form.environment, key, enabled=True))
+    operation = await db.write(lambda session: Changes(session, clock).switch(form.environment, key, on=True))
 
     def propose(_definition: Definition) -> Proposal:
-        return Proposal(form.environment, [Operation(key, VALUE, wire)], form.reason)
+        return Proposal(form.environment, [operation], form.reason)
 
     typed = Typed("kill", {"reason": form.reason})
     return await _look_or_again(request, who, db, clock, key, form.environment, propose, typed)
@@ -174,14 +172,6 @@ async def _again(
 ) -> Response:
     found = await db.ask(lambda session: about(session, clock, key, environment))
     return parameter_page(request, who, found, typed=typed)
-
-
-def _switched(session: Session, clock: Clock, environment: str, key: str, *, enabled: bool) -> dict[str, Any]:
-    definition = Config(session, clock).parameter(key).definition
-    if definition.type != "flag":
-        raise _invalid("key", "a flag: only flags can be switched off")
-    setting = store.held(session, environment, [key]).setting(key, VALUE)
-    return {**(setting.value if setting is not None else {}), "enabled": enabled}
 
 
 def _parsed(definition: Definition, text: str) -> Any:

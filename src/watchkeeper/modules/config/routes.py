@@ -234,7 +234,7 @@ async def explain_parameter(
         return _own_explanation(key, held.document["environment"], parts_of(request)[Own].layers(key))
     answer = held.program.outcome(key, user, known)
     if answer is None:
-        raise ParameterNotFound(f"There is no parameter {key!r} in {held.document['environment']}.")
+        raise ParameterNotFound.of(key, held.document["environment"])
     layers = explain(held.document, key, now=now, environ=hub.environ, user=user, attributes=known, clock=clock.now)
     return Explanation(
         key=key,

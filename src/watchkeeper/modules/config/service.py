@@ -51,6 +51,8 @@ _OF_THE_REGISTRY = frozenset(
 )
 # What of a definition is served where nothing is set, or changes what is served where something is.
 _DECIDING = ("type", "default", "variants", "off", "salt")
+# Every client holds all of them; a program that declares one after another must not break the others.
+MOST_PARAMETERS = 5_000
 NAME_EXPECTED = "1 to 64 lower-case letters, digits and -, a letter first"
 
 
@@ -78,7 +80,7 @@ class Config:
             self._hold_still()
         found = store.parameter(self.session, key, lock=lock)
         if found is None:
-            raise ParameterNotFound(f"There is no parameter {key[:150]!r} in the registry.")
+            raise ParameterNotFound.of(key)
         return found
 
     def ensure_environment(self, name: str) -> None:
@@ -150,6 +152,8 @@ class Config:
             )
         if before is not None and before.definition.type == "flag" != definition.type:
             complaints.append(Complaint("type", "flag: a flag stays one; remove it and add another key"))
+        if before is None and not complaints and store.count_parameters(self.session) >= MOST_PARAMETERS:
+            complaints.append(Complaint("key", f"one of those that are there: the registry holds {MOST_PARAMETERS:,}"))
         if complaints:
             raise DefinitionInvalid(f"The definition of {definition.key[:150]} is not valid.", complaints=complaints)
         if before is not None:
@@ -198,7 +202,10 @@ class Config:
         store_reports.put_declaration(self.session, service, definition, at=self.clock.now())
         existing = store.parameter(self.session, definition.key)
         if existing is None:
-            self.define(definition, managed_by="code", by=by, source="api")
+            try:
+                self.define(definition, managed_by="code", by=by, source="api")
+            except DefinitionInvalid as refusal:
+                return "refused", _in_words(refusal)
             return "added", ""
         differs = declared_differences(existing.definition, definition)
         if not differs:
@@ -210,7 +217,7 @@ class Config:
                 taken = taken_over(existing.definition, definition)
                 self.define(taken, managed_by="code", by=by, source="api")
             except DefinitionInvalid as refusal:
-                return "refused", "; ".join(f"{one.where}: expected {one.expected}" for one in refusal.complaints)
+                return "refused", _in_words(refusal)
             return "known", f"{', '.join(differs)} taken over from the code"
         return "differs", f"the registry says otherwise of: {', '.join(differs)}"
 
@@ -285,6 +292,10 @@ class Config:
 
     def _tell(self, event: Event, *, by: str, source: str) -> None:
         journal.append(self.session, event, by=by, source=source, at=self.clock.now())
+
+
+def _in_words(refusal: DefinitionInvalid) -> str:
+    return "; ".join(f"{one.where}: expected {one.expected}" for one in refusal.complaints)
 
 
 def is_environment_name(name: str) -> bool:

@@ -64,6 +64,11 @@ def all_parameters(session: Session) -> list[Parameter]:
     return [_parameter(row) for row in session.execute(select(parameters).order_by(parameters.c.key))]
 
 
+def count_parameters(session: Session) -> int:
+    """How many entries the registry has."""
+    return session.execute(select(func.count()).select_from(parameters)).scalar_one()
+
+
 def parameter(session: Session, key: str, *, lock: bool = False) -> Parameter | None:
     """The registry entry of a key."""
     query = select(parameters).where(parameters.c.key == key)

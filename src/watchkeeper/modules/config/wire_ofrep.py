@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from watchkeeper_client.rules import KEY, Outcome
+from watchkeeper_client.rules import Outcome, wrong_in_key
 
 LONGEST_TARGETING_KEY = 200
 MOST_ATTRIBUTES = 200
@@ -146,8 +146,8 @@ def _refuse_context(details: str) -> NoReturn:
 
 def not_found(key: str) -> OfrepRefused:
     """Also for what can be no key, and for secrets."""
-    hint = "" if KEY.fullmatch(key) else " A key has letters, digits, _ . and - only."
-    return OfrepRefused(404, "FLAG_NOT_FOUND", f"There is no flag or parameter of this key.{hint}")
+    said = f"There is no flag or parameter of this key. {wrong_in_key(key[:200])}".rstrip()
+    return OfrepRefused(404, "FLAG_NOT_FOUND", said)
 
 
 def success(key: str, outcome: Outcome, wire: Any, environment: str) -> bytes:

@@ -50,12 +50,15 @@ class Subjects:
         now = self.clock.now()
         _require_sound(updates, now)
         known = store.by_ids(self.session, [one.id for one in updates], lock=True)
-        wanted = [replace(known.get(one.id, Subject(one.id)), **one.given) for one in updates]
-        differing = [one for one in wanted if known.get(one.id) != one]
+        new = [replace(Subject(one.id), **one.given) for one in updates if one.id not in known]
+        added = store.add(self.session, new, at=now)
+        # Somebody else told of these a moment ago: what they said stays, where this batch says nothing of it.
+        known |= store.by_ids(self.session, [one.id for one in new if one.id not in added], lock=True)
+        wanted = [replace(known[one.id], **one.given) for one in updates if one.id in known]
+        differing = [one for one in wanted if known[one.id] != one]
         store.put(self.session, differing, at=now)
-        added = sum(one.id not in known for one in differing)
-        taken = Taken(added, len(differing) - added, len(wanted) - len(differing))
-        if differing:
+        taken = Taken(len(added), len(differing), len(wanted) - len(differing))
+        if added or differing:
             self._tell(SubjectsTaken(**vars(taken)), by=by, source=source)
         return taken
 

@@ -16,6 +16,7 @@ from watchkeeper.modules.subjects.tables import members, subjects
 from watchkeeper_client.rules import bucket
 
 _CHUNK = 5_000
+_INSERTED = 200  # in one statement, within what SQLite takes of parameters
 _CHANGED = ("country", "birth_year", "status", "last_active_at", "attributes", "updated_at")
 
 
@@ -36,15 +37,31 @@ def by_ids(session: Session, ids: Iterable[str], *, lock: bool = False) -> dict[
     return {row.id: _subject(row) for row in rows}
 
 
+def add(session: Session, new: Sequence[Subject], *, at: datetime) -> set[str]:
+    """Insert subjects; answers the ids of those that nobody else inserted meanwhile."""
+    added: set[str] = set()
+    rows_of_all = _rows(new, at)
+    for start in range(0, len(rows_of_all), _INSERTED):
+        rows = rows_of_all[start : start + _INSERTED]
+        statement = insert_for(session, subjects).values(rows).on_conflict_do_nothing(index_elements=["id"])
+        added |= set(session.execute(statement.returning(subjects.c.id)).scalars())
+    return added
+
+
 def put(session: Session, changed: Sequence[Subject], *, at: datetime) -> None:
-    """Insert or replace subjects."""
+    """Replace subjects."""
     if not changed:
         return
     statement = insert_for(session, subjects)
     statement = statement.on_conflict_do_update(
         index_elements=["id"], set_={name: statement.excluded[name] for name in _CHANGED}
     )
-    rows = [
+    session.execute(statement, _rows(changed, at))
+
+
+def _rows(told: Sequence[Subject], at: datetime) -> list[dict[str, Any]]:
+    # In one order, as everywhere: two batches with the same subjects would wait for each other otherwise.
+    return [
         {
             "id": one.id,
             "country": one.country,
@@ -56,9 +73,8 @@ def put(session: Session, changed: Sequence[Subject], *, at: datetime) -> None:
             "created_at": at,
             "updated_at": at,
         }
-        for one in sorted(changed, key=lambda one: one.id)
+        for one in sorted(told, key=lambda one: one.id)
     ]
-    session.execute(statement, rows)
 
 
 def erase(session: Session, subject_id: str) -> tuple[bool, list[str]]:
