@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what the tests use beside Python: PostgreSQL's server programs, Chromium, Node.js and Prometheus (with promtool)
-# from Debian, and the real OFREP clients of npm. Mirrors of npm are taken from its own configuration.
+# Brings what the tests use beside Python: PostgreSQL's server programs, Chromium, Node.js, Prometheus (with promtool)
+# and Alertmanager from Debian, and the real OFREP clients of npm. Mirrors of npm are taken from its own configuration.
 # Quiet when they are there. Without them the tests that need them are skipped, or fail where CI=true.
 set -euo pipefail
 
@@ -10,6 +10,7 @@ postgres=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb ||
 [ -x /usr/bin/chromium ] || wanted+=(chromium)
 command -v npm >/dev/null || wanted+=(nodejs npm)
 command -v promtool >/dev/null || wanted+=(prometheus)
+command -v prometheus-alertmanager >/dev/null || wanted+=(prometheus-alertmanager)
 
 clients=$(cd "$(dirname "$0")/../tests/contract/ofrep/node" && pwd)
 
@@ -42,9 +43,9 @@ if [[ " ${wanted[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/c
     root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | root tee /etc/postgresql-common/createcluster.conf >/dev/null
 fi
-# Nor does a Prometheus of the machine's own begin to run.
+# Nor does a Prometheus or an Alertmanager of the machine's own begin to run.
 policy=/usr/sbin/policy-rc.d
-if [[ " ${wanted[*]} " == *" prometheus "* ]] && [ ! -e "$policy" ]; then
+if [[ " ${wanted[*]} " == *" prometheus"* ]] && [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | root tee "$policy" >/dev/null
     root chmod 755 "$policy"
     trap 'root rm -f "$policy"' EXIT

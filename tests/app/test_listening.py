@@ -25,6 +25,8 @@ from watchkeeper.kernel.journal import Event, Fact
 from watchkeeper.kernel.journal.listeners import Listener
 from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.work import store as work_store
+from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
+from watchkeeper.modules.alerts.settings import AlertSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,10 @@ def test_a_listener_that_has_to_wait_holds_up_no_other(database: Database, clock
 
 
 def test_nobody_listens_twice_under_one_name() -> None:
-    named = [listener.name for listener in all_listeners(SystemClock())]
+    named = [
+        listener.name
+        for listener in all_listeners(SystemClock(), Alerting(AlertSettings.model_validate({}), GroupWatchers()))
+    ]
     assert named
     assert len(set(named)) == len(named)
 

@@ -12,6 +12,12 @@ from watchkeeper.kernel.web.access import Permission, Public, Scope, StatedRoute
 OPEN_TO_ANYBODY = {
     "/favicon.ico",
     "/healthz",
+    "/integrations/alertmanager",
+    "/integrations/alertmanager/{path}",
+    "/integrations/generic",
+    "/integrations/generic/{path}",
+    "/integrations/grafana",
+    "/integrations/grafana/{path}",
     "/invite/{secret}",
     "/login",
     "/login/link/{secret}",
@@ -22,10 +28,14 @@ OPEN_TO_ANYBODY = {
     "/login/oidc/callback",
     "/metrics",
     "/openapi.json",
+    "/ping",
+    "/ping/{path}",
     "/readyz",
     "/reset/{secret}",
     "/setup/{secret}",
     "/static/{path}",
+    "/v2",
+    "/v2/{path}",
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # They change what belongs to whoever asks, and nothing else.

@@ -9,6 +9,7 @@ import typer
 
 from watchkeeper import __version__
 from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, demo
+from watchkeeper.app.cli_alert import alert_cli, heartbeat_cli
 from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_config import config_cli
 from watchkeeper.app.cli_person import person_cli
@@ -31,6 +32,8 @@ cli = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold secrets
     add_completion=False,
 )
+cli.add_typer(alert_cli, name="alert")
+cli.add_typer(heartbeat_cli, name="heartbeat")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(config_cli, name="config")
 cli.add_typer(person_cli, name="person")

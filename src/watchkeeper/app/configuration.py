@@ -13,6 +13,7 @@ from watchkeeper.kernel.mail import MailSettings
 from watchkeeper.kernel.outbound import OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings, SettingsGroup, SettingsSource, live
 from watchkeeper.kernel.web.settings import WebSettings
+from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.notify.settings import NotifySettings
@@ -27,6 +28,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ConfigSettings,
     SloSettings,
     NotifySettings,
+    AlertSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -45,6 +47,7 @@ class Configuration:
     config: ConfigSettings
     slo: SloSettings
     notify: NotifySettings
+    alerts: AlertSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -61,6 +64,7 @@ class Configuration:
             self.config,
             self.slo,
             self.notify,
+            self.alerts,
             self.audit,
             self.backup,
             self.mail,
@@ -70,7 +74,7 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "slo", "notify", "audit", "backup")
+    groups = ("identity", "telemetry", "config", "slo", "notify", "alerts", "audit", "backup")
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -85,6 +89,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         config=source.load(ConfigSettings),
         slo=source.load(SloSettings),
         notify=source.load(NotifySettings),
+        alerts=source.load(AlertSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

@@ -32,6 +32,7 @@ from watchkeeper.app.ops.watch import DriftWatch
 from watchkeeper.app.own_settings import own_of
 from watchkeeper.app.timeline import routes as timeline_routes
 from watchkeeper.app.timeline.tail import Tail
+from watchkeeper.app.timeline.views import page_of, undo_of
 from watchkeeper.kernel import work
 from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.db.database import Database, open_database
@@ -51,6 +52,8 @@ from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.kernel.work import store as work_store
+from watchkeeper.modules.alerts import wiring as alerts_wiring
+from watchkeeper.modules.alerts.public import Alerting, FactLinks
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.catalog import wiring as catalog_wiring
 from watchkeeper.modules.config import public as config
@@ -182,6 +185,7 @@ def _parts(
         db, clock, key, configuration.notify, configuration.outbound, configuration.mail, notify.Owners()
     )
     drift = DriftWatch(db)
+    alerts = alerts_wiring.alert_parts(db, clock, configuration.alerts)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -192,7 +196,7 @@ def _parts(
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
         Banners: Banners((store, audit[Sealer], backup.watch, notifying[ChannelWatch])),
-        Badges: Badges((drift,)),
+        Badges: Badges((drift, alerts[alerts_wiring.OpenGroups])),
         DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: _readiness(db, clock, telemetry[Telemetry]),
@@ -203,6 +207,8 @@ def _parts(
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
         **notifying,
+        **alerts,
+        FactLinks: FactLinks(page_of, undo_of),
         OutboundSettings: configuration.outbound,
         **audit,
         BackupParts: backup,
@@ -234,6 +240,26 @@ def _backup(
     return BackupParts.open(db, clock, configuration.backup, where, key, key_in_database=inside)
 
 
+_TEMPLATES = {
+    **identity_wiring.TEMPLATES,
+    **catalog_wiring.TEMPLATES,
+    **subjects_wiring.TEMPLATES,
+    **config_wiring.TEMPLATES,
+    **telemetry_wiring.TEMPLATES,
+    **slo_wiring.TEMPLATES,
+    **notify_wiring.TEMPLATES,
+    **alerts_wiring.TEMPLATES,
+    "app": Path(__file__).parent / "templates",
+}
+_STATIC = {
+    **identity_wiring.STATIC,
+    **config_wiring.STATIC,
+    **slo_wiring.STATIC,
+    **alerts_wiring.STATIC,
+    **telemetry_wiring.STATIC,
+}
+
+
 def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock, background: bool) -> FastAPI:
     return create_app(
         parts=parts,
@@ -245,6 +271,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *slo_wiring.ROUTERS,
             *oncall_wiring.ROUTERS,
             *notify_wiring.ROUTERS,
+            *alerts_wiring.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -253,7 +280,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *backup_wiring.ROUTERS,
             app_pages.router,
         ),
-        mounts={**store.apps(), **_ofrep(parts, db, clock)},
+        mounts={**store.apps(), **_ofrep(parts, db, clock), **alerts_wiring.apps(parts, db, clock)},
         nav=(
             *identity_wiring.NAV,
             *catalog_wiring.NAV,
@@ -261,6 +288,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *config_wiring.NAV,
             *slo_wiring.NAV,
             *notify_wiring.NAV,
+            *alerts_wiring.NAV,
             *telemetry_wiring.NAV,
             *timeline_routes.NAV,
             *audit_wiring.NAV,
@@ -268,19 +296,16 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *ops_wiring.NAV,
             *app_pages.NAV,
         ),
-        templates={
-            **identity_wiring.TEMPLATES,
-            **catalog_wiring.TEMPLATES,
-            **subjects_wiring.TEMPLATES,
-            **config_wiring.TEMPLATES,
-            **telemetry_wiring.TEMPLATES,
-            **slo_wiring.TEMPLATES,
-            **notify_wiring.TEMPLATES,
-            "app": Path(__file__).parent / "templates",
+        templates=_TEMPLATES,
+        static=_STATIC,
+        hot=("/ofrep", *alerts_wiring.HOT),
+        body_limits={
+            **subjects_wiring.BODY_LIMITS,
+            "/v1": None,
+            "/ofrep": None,
+            **dict.fromkeys(alerts_wiring.HOT),
+            "/api/v1/ops": ops_api.LARGEST_BODY,
         },
-        static={**identity_wiring.STATIC, **config_wiring.STATIC, **slo_wiring.STATIC, **telemetry_wiring.STATIC},
-        hot=("/ofrep",),
-        body_limits={**subjects_wiring.BODY_LIMITS, "/v1": None, "/ofrep": None, "/api/v1/ops": ops_api.LARGEST_BODY},
         lifespan=_lifespan(parts, store, db, clock) if background else None,
     )
 
@@ -296,29 +321,15 @@ def _ofrep(parts: Parts, db: Database, clock: Clock) -> dict[str, ASGIApp]:
 def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        worker = Worker(
-            db,
-            clock,
-            {**audit_wiring.handlers(parts), **config_wiring.handlers(clock)},
-            recurring=[
-                *store.recurring(),
-                *recurring_work(clock, parts[IdentitySettings]),
-                *_recurring(db, clock),
-                *audit_wiring.recurring(parts),
-                *config_wiring.recurring(clock, parts[ConfigSettings]),
-                *slo_wiring.recurring(clock, parts[SloSettings]),
-                *notify_wiring.recurring(clock, parts[NotifySettings]),
-            ],
-        )
-        notifying = notify_wiring.worker(db, clock, parts[Sending])
+        workers = _workers(parts, store, db, clock)
         await db.write(
             lambda session: notify_wiring.ensure_email(session, parts[NotifyVerbs], parts[Configuration].mail)
         )
-        deliveries = Deliveries(db, clock, listeners(clock))
+        deliveries = Deliveries(db, clock, listeners(clock, parts[Alerting]))
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
-        worker.start()
-        notifying.start()
+        for worker in workers:
+            worker.start()
         parts[Sealer].start()
         if parts[ServerSettings].self_telemetry:
             own.start()
@@ -331,21 +342,45 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 parts[slo.Engine].running(),
                 parts[ChannelWatch].running(),
                 slo_wiring.reporting(parts),
+                parts[alerts_wiring.OpenGroups].running(),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield
         finally:
             own.stop()
-            worker.stop()
-            notifying.stop()
+            for worker in workers:
+                worker.stop()
             parts[Sealer].stop()
 
     return lifespan
 
 
-def listeners(clock: Clock) -> tuple[Listener, ...]:
+def _workers(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock) -> tuple[Worker, ...]:
+    """Each in a lane of its own, so that none holds up another."""
+    default = Worker(
+        db,
+        clock,
+        {**audit_wiring.handlers(parts), **config_wiring.handlers(clock)},
+        recurring=[
+            *store.recurring(),
+            *recurring_work(clock, parts[IdentitySettings]),
+            *_recurring(db, clock),
+            *audit_wiring.recurring(parts),
+            *config_wiring.recurring(clock, parts[ConfigSettings]),
+            *slo_wiring.recurring(clock, parts[SloSettings]),
+            *notify_wiring.recurring(clock, parts[NotifySettings]),
+        ],
+    )
+    return (
+        default,
+        notify_wiring.worker(db, clock, parts[Sending]),
+        alerts_wiring.worker(parts, db, clock),
+    )
+
+
+def listeners(clock: Clock, alerting: Alerting) -> tuple[Listener, ...]:
     """Who hears of facts: a module offers its listeners, and here they are put in."""
-    return config_wiring.listeners(clock)
+    return (*config_wiring.listeners(clock), *alerts_wiring.listeners(alerting))
 
 
 def _recurring(db: Database, clock: Clock) -> list[Recurring]:

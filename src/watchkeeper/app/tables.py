@@ -17,6 +17,7 @@ _OWNERS = (
     "watchkeeper.modules.slo.reports.tables",
     "watchkeeper.modules.oncall.tables",
     "watchkeeper.modules.notify.tables",
+    "watchkeeper.modules.alerts.tables",
     "watchkeeper.app.audit.tables",
 )
 

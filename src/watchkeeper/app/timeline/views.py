@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.app.timeline.marks import mark_of
 from watchkeeper.app.timeline.tail import Told
-from watchkeeper.kernel.journal import describe_fact
+from watchkeeper.kernel.journal import Fact, describe_fact
 
 NOTHING = "nothing"
 _LONGEST = 300
@@ -28,6 +28,11 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "slo": lambda name: f"/slos/{quote(name)}",
     "slo_exclusion": lambda _: "/slos/exclusions",
     "slo_policy": lambda _: "/slos/policies",
+    "alert_group": lambda group: f"/alerts/{quote(group)}",
+    "alert_silence": lambda _: "/alerts/silences",
+    "alert_maintenance": lambda _: "/alerts/maintenance",
+    "alert_integration": lambda _: "/alerts/integrations",
+    "alert_heartbeat": lambda _: "/alerts/heartbeats",
     "slo_data_source": lambda _: "/slos/data-sources",
 }
 # Where what a kind of fact tells of can be undone.
@@ -47,6 +52,8 @@ _ICONS = {
     "catalog.environment_discovered": "traces",
     "catalog.service_returned": "traces",
     "slo.alert_fired": "warning",
+    "alerts.change_recorded": "info",
+    "alerts": "danger",
     "slo": "metrics",
     "audit": "key",
     "catalog": "services",
@@ -91,7 +98,6 @@ class FactView(BaseModel):
     @classmethod
     def of(cls, told: Told) -> FactView:
         fact, mark = told.fact, mark_of(told.fact)
-        page = _SUBJECTS.get(fact.subject_type or "")
         reason = fact.data.get("reason")
         return cls(
             id=mark,
@@ -107,10 +113,10 @@ class FactView(BaseModel):
             data=dict(fact.data),
             trace_id=fact.trace_id,
             href=f"/timeline/{mark}",
-            subject_href=page(fact.subject_id) if page and fact.subject_id else None,
+            subject_href=page_of(fact),
             changes=_differences(fact.data, as_given=fact.kind in _NAMES_AS_GIVEN),
             reason=reason if isinstance(reason, str) and _is_words(fact.kind, reason) else None,
-            undo_href=_undo_href(fact.kind, fact.data),
+            undo_href=undo_of(fact),
         )
 
 
@@ -124,9 +130,16 @@ def _is_words(kind: str, reason: str) -> bool:
     return bool(reason.strip()) and (not kind.startswith("identity.") or " " in reason.strip())
 
 
-def _undo_href(kind: str, data: Mapping[str, Any]) -> str | None:
-    where = _UNDO.get(kind)
-    return where(data) if where is not None and data.get("change_id") else None
+def page_of(fact: Fact) -> str | None:
+    """The page of what a fact is about."""
+    page = _SUBJECTS.get(fact.subject_type or "")
+    return page(fact.subject_id) if page is not None and fact.subject_id else None
+
+
+def undo_of(fact: Fact) -> str | None:
+    """Where what a fact tells of can be undone."""
+    where = _UNDO.get(fact.kind)
+    return where(fact.data) if where is not None and fact.data.get("change_id") else None
 
 
 def _differences(data: Mapping[str, Any], *, as_given: bool) -> list[Difference]:

@@ -87,6 +87,15 @@ def append(
     return seq
 
 
+def take_turn(session: Session) -> None:
+    """Wait for the turn in which facts are written, and keep it until the transaction ends.
+
+    For a verb that decides by what others may be deciding at the same moment: whoever takes the turn first and locks
+    rows only then can't wait in a circle with anybody who appends a fact. On SQLite a write transaction has it anyway.
+    """
+    session.connection().execute(_LOCK_HEAD).one()
+
+
 # Made once: every change of state passes here, under a lock that the others wait for.
 _LOCK_HEAD = select(journal_head.c.seq, journal_head.c.hash).where(journal_head.c.id == 1).with_for_update()
 _ADD = insert(journal)

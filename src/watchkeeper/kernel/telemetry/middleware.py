@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.telemetry import metrics, tracing
+from watchkeeper.kernel.telemetry.redaction import redact_text
 
-# Watching the intake would feed the intake; the others are asked every few seconds by machines.
-_UNWATCHED = ("/v1/", "/static/", "/healthz", "/readyz", "/metrics")
+# Watching the intake would feed it, and some paths hold keys; the others are asked every few seconds by machines.
+_UNWATCHED = ("/v1/", "/v2/", "/integrations/", "/ping/", "/static/", "/healthz", "/readyz", "/metrics")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _duration = metrics.histogram("http.server.request.duration", "How long requests to Watchkeeper took.")
 
@@ -102,7 +103,7 @@ class _Watch:
             self._span.update_name(f"{self._method} {route}")
             self._span.set_attribute("http.route", route)
         self._span.set_attribute("http.response.status_code", self._status)
-        self._span.set_attribute("url.path", self._scope["path"])
+        self._span.set_attribute("url.path", redact_text(self._scope["path"]))
         if self._status >= 500:
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()

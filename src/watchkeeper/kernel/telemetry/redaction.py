@@ -17,7 +17,7 @@ _LOOKS = (
     (re.compile(r"\b(wk[a-z]{0,8})_[A-Za-z0-9_-]{16,}"), rf"\1_{HIDDEN}"),
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
-    (re.compile(r"(/(?:setup|login/link)/)[A-Za-z0-9_-]{16,}"), rf"\1{HIDDEN}"),
+    (re.compile(r"(/(?:setup|login/link|ping|integrations/\w+)/)[A-Za-z0-9_-]{16,}"), rf"\1{HIDDEN}"),
 )
 
 

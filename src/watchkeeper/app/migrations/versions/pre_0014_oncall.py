@@ -8,7 +8,7 @@ from alembic import op
 from watchkeeper.kernel.db.metadata import Json, UtcDateTime
 
 revision = "0014_oncall"
-down_revision = "0012_slo_reports"
+down_revision = "0013_alerts"
 branch_labels = None
 depends_on = None
 phase = "pre"

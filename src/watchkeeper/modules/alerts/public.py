@@ -1,0 +1,117 @@
+"""What other modules may ask of alerts, and how they are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel.clock import Clock, ManualClock
+from watchkeeper.modules.alerts import store
+from watchkeeper.modules.alerts.around import FactLinks
+from watchkeeper.modules.alerts.model import (
+    Action,
+    AlertState,
+    GroupState,
+    Severity,
+    Status,
+    Suppression,
+    Urgency,
+)
+from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
+from watchkeeper.modules.alerts.settings import AlertSettings
+from watchkeeper.modules.alerts.store import GroupFilter
+from watchkeeper.modules.alerts.watching import GroupWatcher, GroupWatchers
+
+__all__ = [
+    "AlertState",
+    "Alerting",
+    "FactLinks",
+    "GroupFilter",
+    "GroupState",
+    "GroupWatcher",
+    "GroupWatchers",
+    "OwnAlert",
+    "Severity",
+    "Status",
+    "Suppression",
+    "Urgency",
+    "alerts_of",
+    "group",
+    "groups",
+    "open_counts",
+]
+
+MOST = 1_000
+
+
+class Alerting:
+    """The verbs for whoever has a session: a part of the server, which knows the watchers and the settings."""
+
+    def __init__(self, settings: AlertSettings, watchers: GroupWatchers) -> None:
+        self.settings, self.watchers = settings, watchers
+
+    def on(self, session: Session, clock: Clock) -> Alerts:
+        """All verbs, on this session."""
+        return Alerts(session, clock, self.settings, self.watchers)
+
+    def acknowledge(
+        self, session: Session, group_id: str, *, by: str, at: datetime, source: str, until: datetime | None = None
+    ) -> GroupState:
+        """Somebody has it. Raises GroupNotFound or GroupResolved."""
+        return self.on(session, ManualClock(at)).acknowledge(group_id, by=by, source=source, until=until)
+
+    def unacknowledge(
+        self, session: Session, group_id: str, *, by: str, at: datetime, source: str, reason: str
+    ) -> GroupState:
+        """Nobody has it any more."""
+        return self.on(session, ManualClock(at)).unacknowledge(group_id, by=by, source=source, reason=reason)
+
+    def snooze(
+        self, session: Session, group_id: str, *, until: datetime, by: str, at: datetime, source: str, reason: str = ""
+    ) -> GroupState:
+        """Nobody is paged for it until then."""
+        return self.on(session, ManualClock(at)).snooze(group_id, until=until, by=by, source=source, reason=reason)
+
+    def resolve(
+        self, session: Session, group_id: str, *, by: str, at: datetime, source: str, reason: str
+    ) -> GroupState:
+        """It is over."""
+        return self.on(session, ManualClock(at)).resolve(group_id, by=by, source=source, reason=reason)
+
+    def note(self, session: Session, group_id: str, note: str, *, by: str, at: datetime, source: str) -> None:
+        """A line on its timeline, such as who has it now."""
+        self.on(session, ManualClock(at)).note(group_id, note, by=by, source=source)
+
+    def raise_own(self, session: Session, alert: OwnAlert, *, at: datetime) -> None:
+        """Something that Watchkeeper noticed itself. Harmless when repeated."""
+        self.on(session, ManualClock(at)).take([own_signal(alert, Action.TRIGGER, at)])
+
+    def resolve_own(self, session: Session, alert: OwnAlert, *, at: datetime) -> None:
+        """It is over; known by its source and key."""
+        self.on(session, ManualClock(at)).take([own_signal(alert, Action.RESOLVE, at)])
+
+
+def group(session: Session, group_id: str) -> GroupState | None:
+    """The group of this id."""
+    return store.groups_by_id(session, [group_id]).get(group_id)
+
+
+def groups(session: Session, wanted: GroupFilter, *, limit: int = MOST) -> list[GroupState]:
+    """Open ones first, the worst first; at most 1,000."""
+    return store.list_groups(session, wanted, limit=min(limit, MOST))
+
+
+def alerts_of(session: Session, group_id: str, *, limit: int = MOST) -> list[AlertState]:
+    """Alerts of a group, those that fire first."""
+    return store.alerts_of(session, group_id, limit=min(limit, MOST))
+
+
+def open_counts(session: Session) -> Mapping[Status, int]:
+    """Groups that are open and page (nothing keeps them quiet), by status."""
+    found = {Status.TRIGGERED: 0, Status.ACKNOWLEDGED: 0}
+    for (status, quiet), number in store.counts(session).items():
+        if not quiet:
+            found[status] += number
+    return found
