@@ -31,7 +31,7 @@ INSERT INTO daily VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (user_id) DO UPDATE S
 _READY = "SELECT chosen FROM daily WHERE user_id = ? AND NOT shown AND wish = ? AND made_at > ?"
 _IN_TIME = "SELECT count(*) FROM daily WHERE region = ? AND day = ? AND made_at <= ? AND chosen <> '[]'"
 _A_BREATH = 0.02
-_AT_A_TIME = 0.1  # seconds of choosing before others have their turn
+_AT_A_TIME = 0.3  # seconds of choosing before others have their turn
 _log = logging.getLogger("duet.daily")
 
 Chosen = list[tuple[str, int]]
@@ -98,7 +98,7 @@ class DailyOffers:
             await self._store.write(lambda cursor: cursor.executemany(_MADE, rows))
 
     def _made(self, cursor: sqlite3.Cursor, batch: _Batch) -> list[Row]:
-        """Offers of as many members as a tenth of a second is enough for, of one at least."""
+        """Offers of as many members as can be chosen for at a time, of one at least."""
         began, rows = self._now(), list[Row]()
         while batch.waiting and (not rows or self._now() - began < _AT_A_TIME):
             person = batch.waiting.popleft()

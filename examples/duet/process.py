@@ -29,6 +29,8 @@ def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str 
         access_log=False,
         loop="asyncio",
         ws="none",
+        # Longer than callers keep a connection that rests, or one ends just when the next request is under way on it.
+        timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
     # Once it has stopped, uvicorn sends itself the signal again, to die of it as if it had never caught it: what the
