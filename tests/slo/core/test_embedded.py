@@ -207,7 +207,8 @@ def test_silence_of_a_service_is_not_uptime(live: Live) -> None:
     assert found.counts.measured <= 7 * 60
 
 
-def test_a_counter_that_is_not_told_any_more_is_not_zero(live: Live) -> None:
+@pytest.mark.parametrize("cumulative", [True, False])
+def test_a_counter_that_is_not_told_any_more_is_not_zero_and_one_of_deltas_is(live: Live, cumulative: bool) -> None:
     """The service goes on speaking of other things: a release that lost a metric is no quiet night."""
     live.put(
         slo(
@@ -222,13 +223,19 @@ def test_a_counter_that_is_not_told_any_more_is_not_zero(live: Live) -> None:
     for minute in range(20):
         if minute < 8:
             for name in ("all", "good"):
-                live.send(counter([(live.nano - S, 100.0 + minute * 10)], name=name, start=live.nano - 3600 * S))
+                points = [(live.nano - S, 100.0 + minute * 10)]
+                live.send(counter(points, name=name, start=live.nano - 3600 * S, cumulative=cumulative))
         live.send(spans(live.nano - S, count=3, seed=minute))
         live.clock.advance(timedelta(minutes=1))
         live.run()
-    assert live.figures().status is Status.SILENT
-    assert [one.dedup_key for one in live.alerts()] == ["slo/source/slo:api"]
-    assert live.figures().burns[timedelta(hours=1)].counts.measured <= 8 * 60
+    measured = live.figures().burns[timedelta(hours=1)].counts.measured
+    if cumulative:
+        assert live.figures().status is Status.SILENT
+        assert [one.dedup_key for one in live.alerts()] == ["slo/source/slo:api"]
+        assert measured <= 14 * 60
+    else:
+        assert live.alerts() == []
+        assert measured >= 19 * 60
 
 
 def test_a_store_that_does_not_answer_is_a_problem_and_no_zero(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from watchkeeper.modules.telemetry import public as telemetry
 from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
 
 Pairs = Mapping[int, tuple[float, float]]
+Counters = dict[tuple[str, str, tuple[tuple[str, str], ...]], Heard]
 
 
 class Embedded:
@@ -27,6 +28,7 @@ class Embedded:
         self._store = store
         self._heard: dict[str, Heard] = defaultdict(Heard)
         self._heard_since: int | None = None
+        self._counters: Counters = {}
         # Whether what an indicator chooses has the requests of a group, asked at every look.
         self._fits: dict[tuple[str, Group], bool] = {}
 
@@ -44,7 +46,7 @@ class Embedded:
     def _read(self, wanted: Sequence[Stored], since: int, until: int, now: float) -> Reading:
         found = Reading()
         self._listen(since, until, now)
-        asked = _Asked(self._store, since, until, now)
+        asked = _Asked(self._store, self._counters, since, until, now)
         measured_of: dict[tuple[str, timedelta], Minutes] = {}
         counted = self._requests([one for one in wanted if isinstance(one.definition.indicator, Chosen)], since, until)
         for stored in wanted:
@@ -79,7 +81,7 @@ class Embedded:
 
     def forget(self, before: int) -> None:
         """Drop what was heard before an instant."""
-        for heard in self._heard.values():
+        for heard in (*self._heard.values(), *self._counters.values()):
             heard.forget(before)
         self._heard_since = max(before, self._heard_since or before)
         self._fits.clear()
@@ -126,8 +128,9 @@ class Embedded:
 class _Asked:
     """What one reading asks of counters, events and gauges; the same question is asked once."""
 
-    def __init__(self, store: Telemetry, since: int, until: int, now: float) -> None:
+    def __init__(self, store: Telemetry, counters: Counters, since: int, until: int, now: float) -> None:
         self._store, self._since, self._until, self._now = store, since, until, now
+        self._counters = counters
         self._answers: dict[tuple[object, ...], Mapping[int, float]] = {}
 
     def counts(self, definition: Definition, objective: Objective, measured: Minutes) -> Minutes:
@@ -139,14 +142,19 @@ class _Asked:
         if not isinstance(indicator, Ratio):
             raise TypeError(f"{definition.name} is of another source")
         if indicator.total.counter is not None:
-            measured = self._reported(indicator.total, definition.alerting.silent_after)
+            measured = self._told(indicator.total, definition.alerting.silent_after) or measured
         return _whole(self._ratio(indicator), measured)
 
-    def _reported(self, total: Counted, silent_after: timedelta) -> Minutes:
-        """A counter is told at intervals, whether it grew or not: one that is not told any more is not zero."""
+    def _told(self, total: Counted, silent_after: timedelta) -> Minutes | None:
+        """A counter whose value is told at intervals, whether it grew or not, is not zero when it is told no more.
+        None of one that is sent as deltas, or was never told."""
+        key = (total.service or "", total.counter or "", tuple(sorted(total.where.items())))
         after = max(self._until, min(self._until + LONGEST_GAP, int(self._now) + 1))
-        told = self._growth(total, self._since - LONGEST_GAP, after)
-        return Heard(told).measured(silent_after, self._since, self._until, self._now)
+        told = telemetry.counter_minutes(self._store, key[0], key[1], total.where, self._since - LONGEST_GAP, after)
+        if told:
+            self._counters.setdefault(key, Heard()).add(told)
+        heard = self._counters.get(key)
+        return None if heard is None else heard.measured(silent_after, self._since, self._until, self._now)
 
     def _growth(self, counted: Counted, since: int, until: int) -> Mapping[int, float]:
         where = tuple(sorted(counted.where.items()))

@@ -108,6 +108,23 @@ def counter_growth(
     return dict(grown)
 
 
+def counter_minutes(
+    telemetry: Telemetry, service: str, name: str, where: Mapping[str, str], since: int, until: int
+) -> set[int]:
+    """The minutes in which the value of a counter was told. Of one that is sent as deltas there are none: it is told
+    only when it grew, and its silence means nothing."""
+    conditions, parameters = _having(where)
+    rows = telemetry.select(
+        Dataset.METRICS,
+        _range(since, until),
+        (f"DISTINCT time // {MINUTE} * {MINUTE} // {SECOND} AS at",),
+        where=["name = ?", "temporality = 'cumulative'", *conditions],
+        parameters=[name, *parameters],
+        service=service,
+    ).rows
+    return {at for (at,) in rows}
+
+
 def gauge_values(
     telemetry: Telemetry, service: str, name: str, where: Mapping[str, str], since: int, until: int
 ) -> dict[int, float]:
