@@ -240,6 +240,22 @@ def _backup(
     return BackupParts.open(db, clock, configuration.backup, where, key, key_in_database=inside)
 
 
+_NAV = (
+    *identity_wiring.NAV,
+    *catalog_wiring.NAV,
+    *subjects_wiring.NAV,
+    *config_wiring.NAV,
+    *slo_wiring.NAV,
+    *notify_wiring.NAV,
+    *alerts_wiring.NAV,
+    *oncall_wiring.NAV,
+    *telemetry_wiring.NAV,
+    *timeline_routes.NAV,
+    *audit_wiring.NAV,
+    *backup_wiring.NAV,
+    *ops_wiring.NAV,
+    *app_pages.NAV,
+)
 _TEMPLATES = {
     **identity_wiring.TEMPLATES,
     **catalog_wiring.TEMPLATES,
@@ -249,6 +265,7 @@ _TEMPLATES = {
     **slo_wiring.TEMPLATES,
     **notify_wiring.TEMPLATES,
     **alerts_wiring.TEMPLATES,
+    **oncall_wiring.TEMPLATES,
     "app": Path(__file__).parent / "templates",
 }
 _STATIC = {
@@ -256,6 +273,7 @@ _STATIC = {
     **config_wiring.STATIC,
     **slo_wiring.STATIC,
     **alerts_wiring.STATIC,
+    **oncall_wiring.STATIC,
     **telemetry_wiring.STATIC,
 }
 
@@ -281,21 +299,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             app_pages.router,
         ),
         mounts={**store.apps(), **_ofrep(parts, db, clock), **alerts_wiring.apps(parts, db, clock)},
-        nav=(
-            *identity_wiring.NAV,
-            *catalog_wiring.NAV,
-            *subjects_wiring.NAV,
-            *config_wiring.NAV,
-            *slo_wiring.NAV,
-            *notify_wiring.NAV,
-            *alerts_wiring.NAV,
-            *telemetry_wiring.NAV,
-            *timeline_routes.NAV,
-            *audit_wiring.NAV,
-            *backup_wiring.NAV,
-            *ops_wiring.NAV,
-            *app_pages.NAV,
-        ),
+        nav=_NAV,
         templates=_TEMPLATES,
         static=_STATIC,
         hot=("/ofrep", *alerts_wiring.HOT),

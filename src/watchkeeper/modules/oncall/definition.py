@@ -19,6 +19,7 @@ from watchkeeper.modules.oncall.words import (
     Name,
     Reason,
     ShiftLength,
+    Some,
     TeamName,
     Text,
     TimeZone,
@@ -42,7 +43,7 @@ Path = tuple[Any, ...]
 class Hours(StrictModel):
     """Local hours of some weekdays; an end that is not after the start is on the next day."""
 
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] = Field(
+    days: Annotated[tuple[Weekday, ...], Field(max_length=7), Some] = Field(
         default=WEEKDAYS, description="The days on which they begin; unset: every day."
     )
     start: LocalTime = Field(description="Local time, such as 09:00.")
@@ -53,7 +54,7 @@ class Layer(StrictModel):
     """People who take turns. Turns go on while a layer's hours leave it out."""
 
     name: Name
-    people: Annotated[tuple[Who, ...], Field(min_length=1, max_length=MOST_PEOPLE)] = Field(
+    people: Annotated[tuple[Who, ...], Field(max_length=MOST_PEOPLE), Some] = Field(
         description="In the order of their turns; e-mail addresses or ids."
     )
     shift: ShiftLength = Field(
@@ -139,7 +140,7 @@ class Schedule(StrictModel):
     description: Text = ""
     team: TeamName | None = Field(default=None, description="Whose it is: only its members may change it.")
     time_zone: TimeZone = Field(default="UTC", description="In which hand-overs and hours are meant.")
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MOST_LAYERS)]
+    layers: Annotated[tuple[Layer, ...], Field(max_length=MOST_LAYERS), Some]
     temporary: Annotated[tuple[Temporary, ...], Field(max_length=MOST_TEMPORARY)] = Field(
         default=(), description="In the place of the layers for a time; the first that holds wins."
     )

@@ -75,6 +75,11 @@ class CalendarLinkNotFound(NotFound):
     title = "There is no such calendar link"
 
 
+class ImportInvalid(Invalid):
+    code = "oncall.import_invalid"
+    title = "The export can't be read"
+
+
 class CalendarInvalid(Invalid):
     code = "oncall.calendar_invalid"
     title = "The calendar can't be read"

@@ -65,9 +65,13 @@ class _OncallKind(Generic[ContentT]):
         """Each in a file of its own, with addresses where people have one."""
         addresses = Addresses.read(session)
         return [
-            (f"oncall/{self.listed_under}-{one.name}.yaml", document_of(addresses.written(one.content)))
+            (self.file_of(one.name), document_of(addresses.written(one.content)))
             for one in store.all_of(session, self.model)
         ]
+
+    def file_of(self, name: str) -> str:
+        """The file below ops/ that an export puts one into."""
+        return f"oncall/{self.listed_under}-{name}.yaml"
 
     def drift(self, session: Session) -> list[Drifted]:
         """Objects that were changed since the files were applied."""

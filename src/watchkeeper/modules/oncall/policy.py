@@ -15,6 +15,7 @@ from watchkeeper.modules.oncall.words import (
     Name,
     ServiceName,
     Severity,
+    Some,
     TeamName,
     Text,
     Title,
@@ -77,15 +78,15 @@ class Step(StrictModel):
 class Route(StrictModel):
     """Steps for some severities, in the place of the policy's own."""
 
-    severities: Annotated[tuple[Severity, ...], Field(min_length=1, max_length=4)]
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MOST_STEPS)]
+    severities: Annotated[tuple[Severity, ...], Field(max_length=4), Some]
+    steps: Annotated[tuple[Step, ...], Field(max_length=MOST_STEPS), Some]
 
 
 class Unresolved(StrictModel):
     """Called when it is not resolved so long after it began, even if somebody acknowledged it."""
 
     after: Wait = Field(description="Since it began, such as 1h.")
-    notify: Annotated[tuple[Target, ...], Field(min_length=1, max_length=MOST_TARGETS)]
+    notify: Annotated[tuple[Target, ...], Field(max_length=MOST_TARGETS), Some]
     severities: Annotated[tuple[Severity, ...], Field(max_length=4)] = Field(
         default=(), description="Only for these; unset: for all."
     )

@@ -77,6 +77,14 @@ def _utc(value: datetime) -> datetime:
     return found.replace(microsecond=0)
 
 
+def _some(value: Any) -> Any:
+    if not value:
+        raise ValueError("at least one was expected")
+    return value
+
+
+# After the items: of a list with a wrong item, that is what is wrong.
+Some = AfterValidator(_some)
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Title = Annotated[str, StringConstraints(max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=1_000)]
