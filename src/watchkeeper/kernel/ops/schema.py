@@ -39,7 +39,7 @@ def schema_texts(kinds: Sequence[OpsKind]) -> dict[str, str]:
 
 def schema_file(kind: OpsKind) -> str:
     """The file's name; kinds that share files share their schema."""
-    shared = kind.pattern.split()[0].removesuffix(".yaml") if isinstance(kind, ListedKind) else ""
+    shared = kind.pattern.split()[0].removesuffix(".yaml").removesuffix("/*") if isinstance(kind, ListedKind) else ""
     return f"{shared or kind.name}.schema.json"
 
 
