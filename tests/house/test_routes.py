@@ -27,6 +27,8 @@ OPEN_TO_ANYBODY = {
     "/login/oidc",
     "/login/oidc/callback",
     "/metrics",
+    "/oncall/me.ics",
+    "/oncall/schedules/{schedule_id}.ics",
     "/openapi.json",
     "/ping",
     "/ping/{path}",
@@ -39,7 +41,7 @@ OPEN_TO_ANYBODY = {
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # They change what belongs to whoever asks, and nothing else.
-ONES_OWN = {"identity.use_account", "notify.use_contacts"}
+ONES_OWN = {"identity.use_account", "notify.use_contacts", "oncall.use_calendar_links"}
 # It only computes; POST because of its body.
 ASKS_BY_POST = {"ops.plan"}
 

@@ -23,7 +23,7 @@ from watchkeeper.modules.oncall.definition import Schedule
 from watchkeeper.modules.oncall.permissions import CHANGE_ONCALL, TAKE_SHIFTS, VIEW_ONCALL
 from watchkeeper.modules.oncall.reading import OnCallNow
 from watchkeeper.modules.oncall.routes import Db, Now, Viewer, names_in
-from watchkeeper.modules.oncall.routes_shifts import Responder
+from watchkeeper.modules.oncall.routes_shifts import LinkUser, Responder
 from watchkeeper.modules.oncall.shifts import Shifts
 from watchkeeper.modules.oncall.store import Swap
 
@@ -104,14 +104,14 @@ class LinkForm(PageForm):
 
 
 @router.get("/oncall/calendars")
-async def calendars(who: Viewer, request: Request, db: Db, clock: Now) -> Response:
+async def calendars(who: LinkUser, request: Request, db: Db, clock: Now) -> Response:
     """One's links, and how to make one."""
     return await _calendars(who, request, db, clock, None)
 
 
 @router.post("/oncall/calendars")
 async def make_link(
-    who: Viewer,
+    who: LinkUser,
     request: Request,
     form: Annotated[LinkForm, Form()],
     db: Db,
@@ -125,13 +125,13 @@ async def make_link(
 
 
 @router.post("/oncall/calendars/{link_id}/revoke")
-async def revoke(who: Viewer, link_id: IdInPath, form: Annotated[PageForm, Form()], db: Db, clock: Now) -> Response:
+async def revoke(who: LinkUser, link_id: IdInPath, form: Annotated[PageForm, Form()], db: Db, clock: Now) -> Response:
     """Revoke a link."""
     await db.write(lambda session: CalendarLinks(session, clock, "console").revoke(link_id, by=who))
     return RedirectResponse("/oncall/calendars", status_code=303)
 
 
-async def _calendars(who: Viewer, request: Request, db: Db, clock: Clock, made: str | None) -> Response:
+async def _calendars(who: LinkUser, request: Request, db: Db, clock: Clock, made: str | None) -> Response:
     links, schedules = await db.ask(
         lambda session: (store.links_of(session, who.id), [one.content for one in store.all_of(session, Schedule)])
     )

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Complaint, Conflict, Invalid, Refusal
+from watchkeeper.kernel.errors import Complaint, Conflict, Forbidden, Invalid, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.wire import PageForm, page_router
@@ -23,8 +23,9 @@ from watchkeeper.modules.oncall.pages_form import EditForm, content_of, fits_fie
 from watchkeeper.modules.oncall.pages_policy import Way, ways
 from watchkeeper.modules.oncall.pages_schedule import Day, days_of
 from watchkeeper.modules.oncall.people import Addresses
+from watchkeeper.modules.oncall.permissions import CHANGE_ONCALL
 from watchkeeper.modules.oncall.policy import Policy
-from watchkeeper.modules.oncall.routes import Changer, Db, NameInPath, Now, require_own
+from watchkeeper.modules.oncall.routes import Changer, Db, NameInPath, Now, Viewer, require_own
 from watchkeeper.modules.oncall.service import Definitions, advice, known, require_sound
 from watchkeeper.modules.oncall.store import ContentT, Stored
 from watchkeeper.modules.oncall.words import WEEKDAYS
@@ -65,8 +66,9 @@ class Looked:
 
 
 @router.get("/oncall/schedules/new")
-async def new_schedule(who: Changer, request: Request, db: Db, clock: Now) -> Response:
+async def new_schedule(who: Viewer, request: Request, db: Db, clock: Now) -> Response:
     """An empty form."""
+    _require_editor(who)
     form = EditForm(way="fields", start=clock.now().date().isoformat())
     return await _page(request, db, clock, Schedule, form, None)
 
@@ -80,8 +82,9 @@ async def make_schedule(
 
 
 @router.get("/oncall/schedules/{name}/edit")
-async def edit_schedule(who: Changer, request: Request, name: NameInPath, db: Db, clock: Now) -> Response:
+async def edit_schedule(who: Viewer, request: Request, name: NameInPath, db: Db, clock: Now) -> Response:
     """The form with what is there."""
+    _require_editor(who)
     return await _edit(request, db, clock, Schedule, name)
 
 
@@ -109,8 +112,9 @@ async def delete_schedule(
 
 
 @router.get("/oncall/policies/new")
-async def new_policy(who: Changer, request: Request, db: Db, clock: Now) -> Response:
+async def new_policy(who: Viewer, request: Request, db: Db, clock: Now) -> Response:
     """A form with an example."""
+    _require_editor(who)
     return await _page(request, db, clock, Policy, EditForm(text=_POLICY), None)
 
 
@@ -123,8 +127,9 @@ async def make_policy(
 
 
 @router.get("/oncall/policies/{name}/edit")
-async def edit_policy(who: Changer, request: Request, name: NameInPath, db: Db, clock: Now) -> Response:
+async def edit_policy(who: Viewer, request: Request, name: NameInPath, db: Db, clock: Now) -> Response:
     """The form with what is there."""
+    _require_editor(who)
     return await _edit(request, db, clock, Policy, name)
 
 
@@ -149,6 +154,11 @@ async def delete_policy(
 
     await db.write(write)
     return RedirectResponse("/oncall/policies", status_code=303)
+
+
+def _require_editor(who: Actor) -> None:
+    if not who.may(CHANGE_ONCALL):
+        raise Forbidden("Schedules and policies are edited by operators. To stand in for somebody, take over.")
 
 
 async def _edit(request: Request, db: Database, clock: Clock, model: type[ContentT], name: str) -> Response:

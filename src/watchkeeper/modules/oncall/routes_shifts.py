@@ -20,7 +20,7 @@ from watchkeeper.modules.oncall import calendar_import, store
 from watchkeeper.modules.oncall.calendar_links import CalendarLinks
 from watchkeeper.modules.oncall.definition import Schedule
 from watchkeeper.modules.oncall.people import Addresses
-from watchkeeper.modules.oncall.permissions import TAKE_SHIFTS
+from watchkeeper.modules.oncall.permissions import TAKE_SHIFTS, USE_CALENDAR_LINKS
 from watchkeeper.modules.oncall.routes import Changer, Db, NameInPath, Now, Viewer, require_own
 from watchkeeper.modules.oncall.service import Definitions
 from watchkeeper.modules.oncall.shifts import Shifts, Stretch
@@ -43,6 +43,7 @@ from watchkeeper.modules.oncall.wire import (
 
 router = api_router("oncall", prefix="/api/v1/oncall")
 Responder = Annotated[Actor, requires(TAKE_SHIFTS)]
+LinkUser = Annotated[Actor, requires(USE_CALENDAR_LINKS)]
 IdInPath = Annotated[str, Path(min_length=1, max_length=40)]
 _IMPORTED = timedelta(days=90)
 
@@ -153,7 +154,7 @@ def _decide(session: Session, clock: Clock, swap_id: str, who: Actor, *, accept:
 
 
 @router.get("/calendar-links")
-async def list_links(who: Viewer, db: Db, clock: Now) -> CalendarLinkList:
+async def list_links(who: LinkUser, db: Db, clock: Now) -> CalendarLinkList:
     """Your links that work; their secrets are kept nowhere."""
     found = await db.ask(lambda session: store.links_of(session, who.id))
     return CalendarLinkList(items=[CalendarLinkView.of(one) for one in found])
@@ -161,7 +162,7 @@ async def list_links(who: Viewer, db: Db, clock: Now) -> CalendarLinkList:
 
 @router.post("/calendar-links", status_code=201, response_model=CalendarLinkMade)
 async def make_link(
-    who: Viewer,
+    who: LinkUser,
     order: CalendarLinkOrder,
     db: Db,
     clock: Now,
@@ -181,7 +182,7 @@ async def make_link(
 
 
 @router.delete("/calendar-links/{link_id}", status_code=204)
-async def revoke_link(who: Viewer, link_id: IdInPath, db: Db, clock: Now) -> None:
+async def revoke_link(who: LinkUser, link_id: IdInPath, db: Db, clock: Now) -> None:
     """From now on the link reads nothing. One's own, or anybody's for an admin."""
     await db.write(lambda session: CalendarLinks(session, clock, "api").revoke(link_id, by=who))
 
