@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp
 
-from watchkeeper.app import migrations, tables
+from watchkeeper.app import migrations, modules_shown, tables
 from watchkeeper.app import pages as app_pages
 from watchkeeper.app.audit import wiring as audit_wiring
 from watchkeeper.app.audit.sealer import Sealer
@@ -240,44 +240,6 @@ def _backup(
     return BackupParts.open(db, clock, configuration.backup, where, key, key_in_database=inside)
 
 
-_NAV = (
-    *identity_wiring.NAV,
-    *catalog_wiring.NAV,
-    *subjects_wiring.NAV,
-    *config_wiring.NAV,
-    *slo_wiring.NAV,
-    *notify_wiring.NAV,
-    *alerts_wiring.NAV,
-    *oncall_wiring.NAV,
-    *telemetry_wiring.NAV,
-    *timeline_routes.NAV,
-    *audit_wiring.NAV,
-    *backup_wiring.NAV,
-    *ops_wiring.NAV,
-    *app_pages.NAV,
-)
-_TEMPLATES = {
-    **identity_wiring.TEMPLATES,
-    **catalog_wiring.TEMPLATES,
-    **subjects_wiring.TEMPLATES,
-    **config_wiring.TEMPLATES,
-    **telemetry_wiring.TEMPLATES,
-    **slo_wiring.TEMPLATES,
-    **notify_wiring.TEMPLATES,
-    **alerts_wiring.TEMPLATES,
-    **oncall_wiring.TEMPLATES,
-    "app": Path(__file__).parent / "templates",
-}
-_STATIC = {
-    **identity_wiring.STATIC,
-    **config_wiring.STATIC,
-    **slo_wiring.STATIC,
-    **alerts_wiring.STATIC,
-    **oncall_wiring.STATIC,
-    **telemetry_wiring.STATIC,
-}
-
-
 def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clock: Clock, background: bool) -> FastAPI:
     return create_app(
         parts=parts,
@@ -299,9 +261,9 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             app_pages.router,
         ),
         mounts={**store.apps(), **_ofrep(parts, db, clock), **alerts_wiring.apps(parts, db, clock)},
-        nav=_NAV,
-        templates=_TEMPLATES,
-        static=_STATIC,
+        nav=modules_shown.NAV,
+        templates=modules_shown.TEMPLATES,
+        static=modules_shown.STATIC,
         hot=("/ofrep", *alerts_wiring.HOT),
         body_limits={
             **subjects_wiring.BODY_LIMITS,
