@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.app.timeline.marks import mark_of
 from watchkeeper.app.timeline.tail import Told
-from watchkeeper.kernel.journal import Fact, describe_fact
+from watchkeeper.kernel.journal import Fact, describe_fact, undo_href
 
 NOTHING = "nothing"
 _LONGEST = 300
@@ -34,10 +34,7 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "alert_integration": lambda _: "/alerts/integrations",
     "alert_heartbeat": lambda _: "/alerts/heartbeats",
     "slo_data_source": lambda _: "/slos/data-sources",
-}
-# Where what a kind of fact tells of can be undone.
-_UNDO: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "config.changed": lambda data: f"/config/changes/{quote(str(data['change_id']))}#undo",
+    "slo_source": lambda _: "/slos/data-sources",
 }
 # Facts whose changed fields are names that people gave: shown as they are.
 _NAMES_AS_GIVEN = ("config.changed",)
@@ -116,7 +113,7 @@ class FactView(BaseModel):
             subject_href=page_of(fact),
             changes=_differences(fact.data, as_given=fact.kind in _NAMES_AS_GIVEN),
             reason=reason if isinstance(reason, str) and _is_words(fact.kind, reason) else None,
-            undo_href=undo_of(fact),
+            undo_href=undo_href(fact),
         )
 
 
@@ -134,12 +131,6 @@ def page_of(fact: Fact) -> str | None:
     """The page of what a fact is about."""
     page = _SUBJECTS.get(fact.subject_type or "")
     return page(fact.subject_id) if page is not None and fact.subject_id else None
-
-
-def undo_of(fact: Fact) -> str | None:
-    """Where what a fact tells of can be undone."""
-    where = _UNDO.get(fact.kind)
-    return where(fact.data) if where is not None and fact.data.get("change_id") else None
 
 
 def _differences(data: Mapping[str, Any], *, as_given: bool) -> list[Difference]:

@@ -1,6 +1,6 @@
 """The journal: what happened, written in the transaction that made it true. Audit log, outbox and timeline at once."""
 
-from watchkeeper.kernel.journal.model import Event, Fact, Subject, describe_fact, event_kinds
+from watchkeeper.kernel.journal.model import Event, Fact, Subject, describe_fact, event_kinds, undo_href
 from watchkeeper.kernel.journal.store import FactFilter, append, head, read_facts, take_turn
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "head",
     "read_facts",
     "take_turn",
+    "undo_href",
 ]

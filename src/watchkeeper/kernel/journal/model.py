@@ -56,6 +56,11 @@ class Event:
         """One plain sentence for the timeline, made from stored data of this or an earlier version."""
         return cls.kind
 
+    @classmethod
+    def undone_at(cls, data: Mapping[str, Any]) -> str | None:  # noqa: ARG003 (for subclasses)
+        """The address of the page that can undo it; None where nothing can."""
+        return None
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -84,6 +89,12 @@ def describe_fact(fact: Fact) -> str:
     except (KeyError, TypeError, ValueError):
         # Written by another version: the record is shown rather than hidden behind an error.
         return fact.kind
+
+
+def undo_href(fact: Fact) -> str | None:
+    """Where what a fact tells of can be undone, if it can."""
+    event = _EVENTS.get(fact.kind)
+    return event.undone_at(fact.data) if event is not None else None
 
 
 def event_kinds() -> Mapping[str, type[Event]]:

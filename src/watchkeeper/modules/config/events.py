@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from watchkeeper.kernel.journal import Event, Subject
 
@@ -42,6 +43,11 @@ class ParameterChanged(_OfParameter):
         whom = _whom(data["slot"])
         undone = " (a change was undone)" if data.get("reverts") else ""
         return f"{data['key']}{whom} in {data['environment']}: {data['summary']}{undone}."
+
+    @classmethod
+    def undone_at(cls, data: Mapping[str, Any]) -> str | None:
+        change = data.get("change_id")
+        return f"/config/changes/{quote(str(change))}#undo" if change else None
 
 
 @dataclass(frozen=True, kw_only=True)
