@@ -157,7 +157,7 @@ def test_an_environment_is_chosen_where_there_are_several(console: Console) -> N
 
 def test_what_is_looked_at_now_keeps_itself_up_to_date_with_one_request(console: Console) -> None:
     console.take(spans(console.now - MINUTE, status_code=500))
-    for path, parts in (("/", ("live", "verdict")), (GATEWAY, ("live", "verdict", "live-tables"))):
+    for path, parts in (("/", ("live", "verdict")), (GATEWAY, ("live", "verdict", "blocks", "live-tables"))):
         page = console.page(path)
         (trigger,) = re.findall(r"<[^>]*hx-trigger[^>]*>", page)
         asked = html.unescape(re.search(r'hx-get="([^"]*)"', trigger)[1])  # type: ignore[index]

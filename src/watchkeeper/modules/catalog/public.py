@@ -9,12 +9,16 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.catalog import store
+from watchkeeper.modules.catalog.blocks import Block, Blocks, BlockSource
 from watchkeeper.modules.catalog.model import Finding, Outcome, Seen, Service
 from watchkeeper.modules.catalog.permissions import owning_team, require_own
 from watchkeeper.modules.catalog.readiness import ReadinessCheck, ReadinessChecks
 from watchkeeper.modules.catalog.service import Catalog
 
 __all__ = [
+    "Block",
+    "BlockSource",
+    "Blocks",
     "Finding",
     "Outcome",
     "ReadinessCheck",

@@ -12,8 +12,9 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.pages import NavItem, render
-from watchkeeper.kernel.web.parts import database_part, part
+from watchkeeper.kernel.web.parts import database_part, part, parts_of
 from watchkeeper.kernel.web.wire import page_router
+from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.telemetry import query_logs, query_metrics, query_red, query_traces
 from watchkeeper.modules.telemetry.answers import SILENT_AFTER, Health, Red, health_of
 from watchkeeper.modules.telemetry.model import DAY
@@ -58,6 +59,7 @@ async def home(
     """Every service that serves requests, worst first."""
     seen = await db.ask(query_red.last_seen)
     found = await store.run(lambda t: query_red.services(t, span, at.now, seen))
+    blocks = await _blocks(request).of_home(request)
     total = Red()
     for one in found:
         total.merge(one.red)
@@ -65,6 +67,8 @@ async def home(
     return render(
         request,
         "telemetry/home.html",
+        blocks=blocks,
+        urgent=[one.urgent for one in blocks if one.urgent],
         services=found,
         quiet=quiet,
         silent=sum(silent for _, _, silent in quiet) + sum(one.health is Health.SILENT for one in found),
@@ -78,6 +82,10 @@ async def home(
         endpoint=server.base_url or str(request.base_url).rstrip("/"),
         unwell=[one for one in found if one.health in (Health.FAILING, Health.DEGRADED)],
     )
+
+
+def _blocks(request: Request) -> catalog.Blocks:
+    return parts_of(request).find(catalog.Blocks) or catalog.Blocks()
 
 
 def _quiet(seen: Mapping[str, int], serving: set[str], now: int) -> list[tuple[str, int, bool]]:
@@ -181,6 +189,7 @@ async def overview(
     return render(
         request,
         "telemetry/service.html",
+        blocks=await _blocks(request).of_service(request, service),
         **await page.context(db),
         **found,
         span=span,
