@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.objectives import burns, define_objectives
 from tests.browser.parameters import configure
 from tests.browser.shop import GATEWAY, ORDERS, Shop
 from tests.conftest import missing
@@ -74,6 +75,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Itera
         configure(server.client)
         server.client.post("/api/v1/tokens", json={"name": "weekly-report", "scopes": ["read"]}).raise_for_status()
         eventually(lambda: _is_visible(server), within=20)
+        define_objectives(server.client)
+        eventually(lambda: burns(server.client), within=60)
         yield server
 
 

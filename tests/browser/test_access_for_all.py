@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.conftest import Open, keep_picture
+from tests.browser.objectives import BURNING, TARGETS
 from tests.browser.parameters import FLAG, LIMITS, PARAMETER
 from tests.browser.shop import GATEWAY
 
@@ -35,6 +36,17 @@ PAGES = [
     "/config/diff",
     "/config/environments",
     "/config/stale",
+    "/slos",
+    f"/slos/{BURNING}",
+    f"/slos/{TARGETS}?objective=bearable&over=nonsense",
+    f"/slos/{BURNING}/edit",
+    "/slos/new?service=shop-gateway",
+    "/slos/dashboard",
+    "/slos/tv",
+    "/slos/exclusions",
+    "/slos/adjustments",
+    "/slos/policies",
+    "/slos/data-sources",
     "/account",
     "/settings/ops",
     "/settings/tokens",

@@ -33,12 +33,11 @@ from watchkeeper.app.own_settings import own_of
 from watchkeeper.app.timeline import routes as timeline_routes
 from watchkeeper.app.timeline.tail import Tail
 from watchkeeper.app.timeline.views import page_of
-from watchkeeper.kernel import work
+from watchkeeper.kernel import journal, work
 from watchkeeper.kernel.clock import Clock, SystemClock
 from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.lock import ServerLock
 from watchkeeper.kernel.db.migrations import Migrations
-from watchkeeper.kernel.journal import undo_href
 from watchkeeper.kernel.journal.listeners import Dispatcher, Listener
 from watchkeeper.kernel.keys import InstallationKey, key_in_database, key_in_directory, read_key_file, require_same_key
 from watchkeeper.kernel.outbound import OutboundSettings
@@ -209,7 +208,7 @@ def _parts(
         **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
         **notifying,
         **alerts,
-        FactLinks: FactLinks(page_of, undo_href),
+        FactLinks: FactLinks(page_of, journal.undo_href),
         OutboundSettings: configuration.outbound,
         **audit,
         BackupParts: backup,

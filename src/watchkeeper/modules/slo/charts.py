@@ -4,26 +4,20 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import quote, urlencode
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from watchkeeper.kernel import journal
-from watchkeeper.kernel.clock import rfc3339
-from watchkeeper.kernel.journal import Fact, FactFilter, describe_fact
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.slo import reading
+from watchkeeper.modules.slo.changes import Change, changes
 from watchkeeper.modules.slo.definition import Objective
 from watchkeeper.modules.slo.errors import SloNotFound
 from watchkeeper.modules.slo.model import Counts, Figures, Point
 from watchkeeper.modules.slo.routes import Db, Instant, NameInPath, Now, OfObjective, TheEngine, Viewer, stretch
 
 router = api_router("slo", prefix="/api/v1/slo/charts")
-MOST_MARKS = 20
-# Discovery is no change of a service, and what objectives tell of themselves stands on the page already.
-_NOT_MARKED = ("catalog.service_discovered", "catalog.environment_discovered", "slo.hours_revised")
 _FORECAST_POINTS = 24
 Stretch = Annotated[int, Query(ge=60, le=400 * 86_400, description="Seconds until now.")]
 
@@ -70,7 +64,7 @@ async def indicator(
     def read(session: Session) -> SloChart:
         one = chosen(reading.figures(session, engine, clock.now(), name), objective)
         points = reading.series(session, engine, name, one.objective.name, start, end)
-        return indicator_chart(points, one.objective, marks(changes(session, one.definition.service, start, end)))
+        return indicator_chart(points, one.objective, marks(changes(session, one.definition, start, end)))
 
     return await db.ask(read)
 
@@ -84,7 +78,7 @@ async def budget(
     def read(session: Session) -> SloChart:
         one = chosen(reading.figures(session, engine, clock.now(), name), objective)
         went = reading.burn_down(session, engine, name, one.objective.name, clock.now())
-        return budget_chart(one, went, marks(changes(session, one.definition.service, one.since, one.now)))
+        return budget_chart(one, went, marks(changes(session, one.definition, one.since, one.now)))
 
     return await db.ask(read)
 
@@ -137,33 +131,11 @@ def budget_chart(one: Figures, went: Sequence[tuple[datetime, float]], marked: l
     return SloChart(times=times, series=series, marks=marked)
 
 
-def changes(session: Session, service: str, since: datetime, until: datetime, most: int = MOST_MARKS) -> list[Fact]:
-    """What the timeline tells of a service in this time, newest first."""
-    wanted = FactFilter(services=(service,), since=since, until=until)
-    facts = journal.read_facts(session, wanted, limit=5 * most)
-    return [fact for fact in facts if fact.kind not in _NOT_MARKED and not fact.kind.startswith("slo.alert_")][:most]
-
-
-def marks(facts: Sequence[Fact]) -> list[SloChartMark]:
-    """Changes as a chart draws them."""
+def marks(found: Sequence[Change]) -> list[SloChartMark]:
+    """Changes as a chart draws them; the newest is the last, as charts list them."""
     return [
-        SloChartMark(
-            at=int(fact.at.timestamp()), label=describe_fact(fact), href=undo_href(fact) or timeline_href(fact)
-        )
-        for fact in facts
+        SloChartMark(at=int(one.at.timestamp()), label=one.words, href=one.undo or one.href) for one in reversed(found)
     ]
-
-
-def undo_href(fact: Fact) -> str | None:
-    """Where a change can be undone, if it can."""
-    change = fact.data.get("change_id")
-    return f"/config/changes/{quote(str(change))}#undo" if fact.kind == "config.changed" and change else None
-
-
-def timeline_href(fact: Fact) -> str:
-    """The timeline of the service, around the fact."""
-    near = {"since": rfc3339(fact.at - timedelta(hours=1)), "until": rfc3339(fact.at + timedelta(hours=1))}
-    return "/timeline?" + urlencode({"service": fact.service or "", **near})
 
 
 def _bad_percent(counts: Counts | None) -> float | None:

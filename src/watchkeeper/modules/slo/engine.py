@@ -73,6 +73,7 @@ class Engine:
         self.speaking_since: dict[str, datetime] = {}
         # Those whose history could not be read yet.
         self._unfilled: dict[Key, Tracker] = {}
+        self._definitions: tuple[int, tuple[Stored, ...]] = (-1, ())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -128,6 +129,14 @@ class Engine:
         """What is held of an objective; None before the first look at it."""
         return self.trackers.get((slo, objective))
 
+    def definitions(self, session: Session) -> Sequence[Stored]:
+        """Every SLO by name, as the session sees them: from memory, unless somebody changed one since the last look.
+
+        A page of a thousand would otherwise spend most of its time reading what they are.
+        """
+        generation, found = self._definitions
+        return found if store.generation_of(session) == generation else store.all_definitions(session)
+
     def exclusions_of(self, stored: Stored) -> list[Exclusion]:
         """Those that touch an SLO at any time."""
         definition = stored.definition
@@ -156,7 +165,8 @@ class Engine:
         before, self.exclusions = self.exclusions, tuple(store.all_exclusions(session, withdrawn=False))
         fresh = []
         with self.lock:
-            stored = {one.name: one for one in store.all_definitions(session)}
+            self._definitions = (generation, tuple(store.all_definitions(session)))
+            stored = {one.name: one for one in self._definitions[1]}
             wanted = {
                 (one.name, target.name): target for one in stored.values() for target in one.definition.objectives
             }

@@ -87,6 +87,7 @@ class RecordRemoved(_OfRecord):
     kind: ClassVar[str] = "slo.record_removed"
 
     before: Mapping[str, Any]
+    reason: str = ""
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:

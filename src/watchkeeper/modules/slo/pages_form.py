@@ -14,7 +14,7 @@ from watchkeeper.kernel.ops import yaml_file
 from watchkeeper.kernel.ops.documents import Complaints, OpsInvalid, check
 from watchkeeper.kernel.web.wire import PageForm
 from watchkeeper.modules.slo.definition import Definition
-from watchkeeper.modules.slo.errors import SloInvalid
+from watchkeeper.modules.slo.errors import RecordInvalid, SloInvalid
 from watchkeeper_client.rules import duration_text
 
 KINDS = (("availability", "Availability: requests that did not fail"), ("latency", "Latency: requests quick enough"))
@@ -50,10 +50,24 @@ M = TypeVar("M", bound=BaseModel)
 Long = Annotated[str, StringConstraints(strip_whitespace=False, max_length=100_000)]
 
 
+class WhyForm(PageForm):
+    """A reason."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+def reason_of(form: WhyForm) -> str:
+    """What was said. Raises RecordInvalid without it: what is taken away is asked about later."""
+    if not form.reason.strip():
+        raise RecordInvalid("Nothing was changed: there is no reason.", complaints=[Complaint("reason", "a reason")])
+    return form.reason.strip()
+
+
 class SloForm(PageForm):
     """The common kinds by fields, or anything as text."""
 
     way: str = Field(default="fields", max_length=10)
+    look: str = Field(default="", max_length=5, description="Said by the button that only shows what it would be.")
     version: int = Field(default=0, ge=0)
     name: str = Field(default="", max_length=100)
     display_name: str = Field(default="", max_length=300)

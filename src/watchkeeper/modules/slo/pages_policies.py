@@ -1,8 +1,9 @@
 """Pages of error-budget policies and of data sources."""
 
 # Annotations are kept as objects for FastAPI.
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import yaml
@@ -21,17 +22,18 @@ from watchkeeper.kernel.web.parts import parts_of
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.slo import pages_words as say
 from watchkeeper.modules.slo import public, store
-from watchkeeper.modules.slo.definition import DataSource, Policy
+from watchkeeper.modules.slo.definition import DataSource, Definition, Policy
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.errors import RecordInvalid
 from watchkeeper.modules.slo.pages import sections
-from watchkeeper.modules.slo.pages_form import Long, complaint_of, in_model
+from watchkeeper.modules.slo.pages_form import Long, WhyForm, complaint_of, in_model, reason_of
 from watchkeeper.modules.slo.permissions import CHANGE_DATA_SOURCES, CHANGE_SLOS
 from watchkeeper.modules.slo.policy import BUILT_IN
 from watchkeeper.modules.slo.public import Verdict
 from watchkeeper.modules.slo.routes import Changer, Db, NameInPath, Now, TheEngine, Viewer, require_own
 from watchkeeper.modules.slo.routes_records import Keeper
-from watchkeeper.modules.slo.service import Slos, sources_of
+from watchkeeper.modules.slo.service import Slos
+from watchkeeper.modules.slo.sources import source_of
 from watchkeeper_client.rules import duration_text
 
 router = page_router()
@@ -67,13 +69,14 @@ class SourceForm(PageForm):
 
 @dataclass(frozen=True)
 class Asked:
-    """A data source, who asks it, and how it answers."""
+    """What SLOs ask, which of them, and how it answers: a server, or what a service sends here (`source` None)."""
 
-    source: DataSource
+    name: str
     slos: tuple[str, ...]
     problem: str | None
     problem_since: datetime | None
-    newest: float | None
+    newest: datetime | None
+    source: DataSource | None = None
 
 
 @router.get("/slos/policies")
@@ -111,16 +114,28 @@ async def put_policy(
 
 
 @router.post("/slos/policies/{name}/delete")
-async def delete_policy(who: Changer, name: NameInPath, db: Db, clock: Now) -> Response:
+async def delete_policy(
+    who: Changer,
+    request: Request,
+    name: NameInPath,
+    form: Annotated[WhyForm, Form()],
+    db: Db,
+    clock: Now,
+    engine: TheEngine,
+) -> Response:
     """Delete a policy; its services are then held to the built-in one."""
 
     def write(session: Session) -> None:
+        why = reason_of(form)
         before = store.record(session, Policy, name)
         for service in before.content.services if before is not None and isinstance(before.content, Policy) else ():
             require_own(session, who, service)
-        Slos(session, clock).remove_record(Policy, name, by=who.id, source="console")
+        Slos(session, clock).remove_record(Policy, name, by=who.id, source="console", reason=why)
 
-    await db.write(write)
+    try:
+        await db.write(write)
+    except Invalid as refusal:
+        return await _policies_page(request, who, db, clock, engine, refusal=refusal)
     return RedirectResponse("/slos/policies", status_code=303)
 
 
@@ -146,16 +161,41 @@ async def put_source(
 
 @router.post("/slos/data-sources/{name}/delete")
 async def delete_source(
-    who: Keeper, request: Request, name: NameInPath, db: Db, clock: Now, engine: TheEngine
+    who: Keeper,
+    request: Request,
+    name: NameInPath,
+    form: Annotated[WhyForm, Form()],
+    db: Db,
+    clock: Now,
+    engine: TheEngine,
 ) -> Response:
     """Delete a server that no SLO asks."""
+
+    def write(session: Session) -> None:
+        Slos(session, clock).remove_record(DataSource, name, by=who.id, source="console", reason=reason_of(form))
+
     try:
-        await db.write(
-            lambda session: Slos(session, clock).remove_record(DataSource, name, by=who.id, source="console")
-        )
-    except Conflict as refusal:
+        await db.write(write)
+    except (Conflict, Invalid) as refusal:
         return await _sources_page(request, who, db, engine, SourceForm(), refusal)
     return RedirectResponse("/slos/data-sources", status_code=303)
+
+
+def asked(engine: Engine, definitions: Iterable[Definition], sources: Iterable[DataSource]) -> list[Asked]:
+    """Every data source, asked or not, then every service whose own telemetry is asked; silent ones first."""
+    slos: dict[str, list[str]] = {}
+    for one in definitions:
+        if source_of(one):
+            slos.setdefault(source_of(one), []).append(one.name)
+    servers = {f"data_source:{one.name}": one for one in sources}
+    found = []
+    for key in [*servers, *(key for key in sorted(slos) if key not in servers)]:
+        problem, since = engine.problems.get(key, (None, None))
+        newest = engine.newest.get(key)
+        at = datetime.fromtimestamp(newest, UTC) if newest is not None else None
+        name = key.partition(":")[2]
+        found.append(Asked(name, tuple(slos.get(key, ())), problem, since, at, servers.get(key)))
+    return sorted(found, key=lambda one: one.problem is None)
 
 
 async def _policies_page(
@@ -197,21 +237,16 @@ async def _sources_page(
     request: Request, who: Actor, db: Database, engine: Engine, form: SourceForm, refusal: Refusal | None = None
 ) -> Response:
     def read(session: Session) -> list[Asked]:
-        definitions = [one.definition for one in store.all_definitions(session)]
-        found = []
-        for source in store.data_sources(session):
-            slos = tuple(one.name for one in definitions if source.name in sources_of(one))
-            key = f"prometheus:{source.name}"
-            problem, since = engine.problems.get(key, (None, None))
-            found.append(Asked(source, slos, problem, since, engine.newest.get(key)))
-        return found
+        return asked(engine, [one.definition for one in engine.definitions(session)], store.data_sources(session))
 
+    found = await db.ask(read)
     return render(
         request,
         "slo/data_sources.html",
         status=refusal.status if refusal else 200,
         tabs=sections("Data sources"),
-        found=await db.ask(read),
+        servers=[one for one in found if one.source is not None],
+        services=[one for one in found if one.source is None],
         form=form,
         refusal=refusal,
         errors={one.where: one.expected for one in refusal.complaints} if refusal is not None else {},

@@ -15,7 +15,7 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Complaint, Conflict, Invalid, NotFound, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import render
-from watchkeeper.kernel.web.wire import PageForm, page_router
+from watchkeeper.kernel.web.wire import page_router
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.slo import pages_words as say
@@ -24,7 +24,7 @@ from watchkeeper.modules.slo.definition import ExclusionKind
 from watchkeeper.modules.slo.errors import OwnAdjustment, RecordInvalid
 from watchkeeper.modules.slo.model import Adjustment, Exclusion
 from watchkeeper.modules.slo.pages import sections
-from watchkeeper.modules.slo.pages_edit import WhyForm
+from watchkeeper.modules.slo.pages_form import WhyForm, reason_of
 from watchkeeper.modules.slo.permissions import CHANGE_SLOS, DECIDE_ADJUSTMENTS, RECORD_EXCLUSIONS
 from watchkeeper.modules.slo.records import Records
 from watchkeeper.modules.slo.routes import Db, Now, Viewer, require_own
@@ -36,7 +36,7 @@ _SHOWN = timedelta(days=400)
 _MOST = 200
 
 
-class ExclusionForm(PageForm):
+class ExclusionForm(WhyForm):
     """A stretch whose events do not count."""
 
     kind: str = Field(default="maintenance", max_length=30)
@@ -44,10 +44,9 @@ class ExclusionForm(PageForm):
     slos: str = Field(default="", max_length=10_000)
     since: str = Field(default="", max_length=40)
     until: str = Field(default="", max_length=40)
-    reason: str = Field(default="", max_length=500)
 
 
-class AdjustmentForm(PageForm):
+class AdjustmentForm(WhyForm):
     """Bad events that are to be given back."""
 
     slo: str = Field(default="", max_length=63)
@@ -55,7 +54,6 @@ class AdjustmentForm(PageForm):
     events: str = Field(default="", max_length=30)
     at: str = Field(default="", max_length=40)
     incident: str = Field(default="", max_length=64)
-    reason: str = Field(default="", max_length=500)
 
 
 @router.get("/slos/exclusions")
@@ -76,7 +74,7 @@ async def exclude(
         now = clock.now()
         slos = tuple(form.slos.replace(",", " ").split())
         kind, since = _kind(form.kind), instant(form.since, "since") or now
-        until, reason = instant(form.until, "until"), _reason(form.reason)
+        until, reason = instant(form.until, "until"), reason_of(form)
         require_own(session, who, form.service or None)
         for name in slos:
             require_own(session, who, Slos(session, clock).slo(name).definition.service)
@@ -117,9 +115,7 @@ async def withdraw_exclusion(
 
     def write(session: Session) -> None:
         _require_own_exclusion(session, clock, who, exclusion_id)
-        Records(session, clock).withdraw_exclusion(
-            exclusion_id, reason=_reason(form.reason), by=who.id, source="console"
-        )
+        Records(session, clock).withdraw_exclusion(exclusion_id, reason=reason_of(form), by=who.id, source="console")
 
     return await _exclusions_after(request, who, db, clock, write)
 
@@ -151,7 +147,7 @@ async def propose(
             form.objective or stored.definition.objectives[0].name,
             events=_number(form.events),
             at=instant(form.at, "at") or clock.now(),
-            reason=_reason(form.reason),
+            reason=reason_of(form),
             incident=form.incident or None,
             by=who.id,
             source="console",
@@ -303,12 +299,6 @@ def _kind(text: str) -> ExclusionKind:
             found: ExclusionKind = kind
             return found
     raise RecordInvalid("The exclusion is not valid.", complaints=[Complaint("kind", "one of those that are listed")])
-
-
-def _reason(text: str) -> str:
-    if not text.strip():
-        raise RecordInvalid("There is no reason.", complaints=[Complaint("reason", "a reason")])
-    return text.strip()
 
 
 def _number(text: str) -> float:

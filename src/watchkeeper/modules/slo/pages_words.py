@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from urllib.parse import quote
 
-from watchkeeper.kernel.web.formats import NOTHING, percent
+from watchkeeper.kernel.web.formats import NOTHING, duration, percent
 from watchkeeper.modules.slo.definition import AlertRule, Definition, ExclusionKind, Objective, PolicyAction, Window
 from watchkeeper.modules.slo.model import Counts, Figures, Status
 from watchkeeper_client.rules import duration_text
@@ -56,8 +56,15 @@ def target(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """`14.4x`; more than 100 without a fraction."""
+    """`14.4x`; more than 100 without a fraction, and what is next to nothing as `< 0.01x`."""
+    if 0 < value < 0.01:
+        return "< 0.01x"
     return f"{value:,.0f}x" if value >= 100 else f"{value:.3g}x"
+
+
+def span(seconds: float) -> str:
+    """How long something was measured, in two units at most: `93 s`, `3 h 10 min`."""
+    return duration(timedelta(seconds=round(seconds)))
 
 
 def good_of(counts: Counts) -> str:
@@ -69,7 +76,11 @@ def window(said: Window) -> str:
     """`30 days`, `a calendar month (Europe/Oslo)`."""
     if said.rolling is not None:
         days = said.rolling / timedelta(days=1)
-        return f"{days:g} days, rolling" if days >= 1 else f"{duration_text(said.rolling)}, rolling"
+        return (
+            f"{days:g} day{'s' if days != 1 else ''}, rolling"
+            if days >= 1
+            else f"{duration_text(said.rolling)}, rolling"
+        )
     zone = "" if said.time_zone == "UTC" else f", {said.time_zone}"
     return f"a calendar {CALENDAR[said.calendar or 'month']}{zone}"
 

@@ -42,7 +42,8 @@ def all_figures(session: Session, engine: Engine, now: datetime, *, service: str
     open_alerts = store_counts.episodes(session, open_only=True, limit=10_000)
     found = [
         _figures(engine, stored, objective, now, given_back, open_alerts)
-        for stored in store.all_definitions(session, service=service)
+        for stored in engine.definitions(session)
+        if service in (None, stored.definition.service)
         for objective in stored.definition.objectives
     ]
     return sorted(found, key=_rank)

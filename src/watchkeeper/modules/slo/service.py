@@ -222,7 +222,9 @@ class Slos:
         if complaints:
             raise RecordInvalid(f"{content.name} is not valid.", complaints=complaints)
 
-    def remove_record(self, model: type[DataSource] | type[Policy], name: str, *, by: str, source: str) -> None:
+    def remove_record(
+        self, model: type[DataSource] | type[Policy], name: str, *, by: str, source: str, reason: str = ""
+    ) -> None:
         """Delete a data source or a policy. Raises RecordNotFound, or SloInUse with the SLOs that ask the source."""
         before = store.record(self.session, model, name, lock=True)
         if before is None:
@@ -234,7 +236,8 @@ class Slos:
         store.remove_record(self.session, model, name)
         store.move_generation(self.session)
         said = before.content.model_dump(mode="json")
-        self._tell(RecordRemoved(name=name, type=_type_of(before.content), before=said), by=by, source=source)
+        fact = RecordRemoved(name=name, type=_type_of(before.content), before=said, reason=reason)
+        self._tell(fact, by=by, source=source)
 
     def _tell(self, event: Event, *, by: str, source: str) -> None:
         journal.append(self.session, event, by=by, source=source, at=self.clock.now())

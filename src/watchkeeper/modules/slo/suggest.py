@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from watchkeeper.modules.slo.definition import Availability, Definition, Latency
 from watchkeeper.modules.slo.series import HOUR
 from watchkeeper.modules.telemetry import public as telemetry
 from watchkeeper.modules.telemetry.public import RequestCount, Telemetry
+from watchkeeper_client.rules import duration_text
 
 LOOKS_BACK = timedelta(days=28)
 _LEAST_EVENTS = 100
@@ -31,17 +33,52 @@ class Suggestion:
     reason: str
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How an indicator did: shares are of `events` in `days`."""
+
+    share: float
+    worst_day: float
+    events: float
+    days: float
+
+
+def measured(
+    store: Telemetry, indicator: Availability | Latency, objectives: Iterable[Objective], now: datetime
+) -> dict[str, Measured]:
+    """Each objective over the last four weeks, by its name. Raises QueryTooSlow."""
+    rows = _rows(store, indicator.service, now)
+    found = {}
+    for one in objectives:
+        share, worst, events = _shares(indicator, one, rows)
+        found[one.name] = Measured(share, worst, events, _days(rows))
+    return found
+
+
 def suggest(store: Telemetry, service: str, now: datetime) -> list[Suggestion]:
     """Availability and latency of a service; nothing for one with fewer than 100 requests. Raises QueryTooSlow."""
-    end = int(now.timestamp()) // HOUR * HOUR + HOUR
-    since = end - int(LOOKS_BACK.total_seconds())
-    rows = telemetry.request_counts(store, since, end, hourly=True, service=service)
+    rows = _rows(store, service, now)
     total = sum(row.requests for row in rows)
     if total < _LEAST_EVENTS:
         return []
-    days = (max(row.at for row in rows) - min(row.at for row in rows) + HOUR) / _DAY
+    days = _days(rows)
     slug = "".join(letter if letter.isalnum() else "-" for letter in service.lower()).strip("-")[:40] or "service"
     return [_availability(rows, service, slug, days), *_latency(rows, service, slug, days)]
+
+
+def _rows(store: Telemetry, service: str, now: datetime) -> list[RequestCount]:
+    end = int(now.timestamp()) // HOUR * HOUR + HOUR
+    since = end - int(LOOKS_BACK.total_seconds())
+    return list(telemetry.request_counts(store, since, end, hourly=True, service=service))
+
+
+def lasting(days: float) -> str:
+    """`3.5 days`; less than two in hours."""
+    return f"{days:.1f} days" if days >= 2 else f"{days * 24:.0f} h"
+
+
+def _days(rows: Sequence[RequestCount]) -> float:
+    return (max(row.at for row in rows) - min(row.at for row in rows) + HOUR) / _DAY if rows else 0.0
 
 
 def _availability(rows: list[RequestCount], service: str, slug: str, days: float) -> Suggestion:
@@ -50,7 +87,7 @@ def _availability(rows: list[RequestCount], service: str, slug: str, days: float
     target = _below(share)
     allowed = (1 - target) * events
     reason = (
-        f"{share:.4%} of {events:,.0f} requests in {days:.1f} days did not fail, {worst:.4%} on the worst day; "
+        f"{share:.4%} of {events:,.0f} requests in {lasting(days)} did not fail, {worst:.4%} on the worst day; "
         f"{target:.6g} would have left {max(0.0, 1 - (1 - share) * events / allowed):.0%} of its budget"
     )
     definition = Definition(
@@ -78,8 +115,9 @@ def _latency(rows: list[RequestCount], service: str, slug: str, days: float) -> 
                 objectives=(objective,),
                 window=Window(rolling=timedelta(days=30)),
             )
+            at_most = duration_text(timedelta(seconds=seconds))
             reason = (
-                f"{share:.2%} of {events:,.0f} requests in {days:.1f} days took at most {seconds * 1000:g} ms, "
+                f"{share:.2%} of {events:,.0f} requests in {lasting(days)} took at most {at_most}, "
                 f"{worst:.2%} on the worst day"
             )
             return [Suggestion(definition, share, worst, events, days, reason)]

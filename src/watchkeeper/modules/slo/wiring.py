@@ -20,8 +20,21 @@ from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.settings import ServerSettings
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Handler, Recurring, Transactional, Worker
-from watchkeeper.modules.catalog.public import ReadinessCheck
-from watchkeeper.modules.slo import pages_reports, routes, routes_records, routes_reports, store_counts
+from watchkeeper.modules.catalog.public import Blocks, ReadinessCheck
+from watchkeeper.modules.slo import (
+    charts,
+    pages,
+    pages_edit,
+    pages_policies,
+    pages_records,
+    pages_reports,
+    pages_slo,
+    routes,
+    routes_records,
+    routes_reports,
+    store_counts,
+)
+from watchkeeper.modules.slo.blocks import ObjectiveBlocks
 from watchkeeper.modules.slo.definition import DataSource
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.ops import SloKind
@@ -49,9 +62,20 @@ __all__ = [
     "slo_parts",
 ]
 
-# Records first: `/slo/…` is theirs, `/slos/{name}` the others'.
-ROUTERS = (routes_records.router, routes_reports.router, routes.router, pages_reports.router)
-NAV: tuple[Any, ...] = ()
+# Records first: `/slo/…` is theirs, `/slos/{name}` the others'. The page of one SLO comes last for the same reason.
+ROUTERS = (
+    routes_records.router,
+    routes_reports.router,
+    routes.router,
+    charts.router,
+    pages.router,
+    pages_records.router,
+    pages_policies.router,
+    pages_reports.router,
+    pages_edit.router,
+    pages_slo.router,
+)
+NAV = pages.NAV
 _SENDINGS_KEPT = timedelta(days=400)  # they hold addresses
 TEMPLATES = {"slo": Path(__file__).parent / "templates"}
 OPS_KINDS: tuple[OpsKind, ...] = (SloKind(),)
@@ -68,8 +92,8 @@ def slo_parts(
         return held["engine"].data_sources
 
     sources = (Embedded(telemetry), Prometheus.of(data_sources, Outbound.of(outbound)))
-    held["engine"] = Engine(db, clock, sources, settings, raw_days=telemetry.raw_days)
-    return {Engine: held["engine"], SloSettings: settings}
+    engine = held["engine"] = Engine(db, clock, sources, settings, raw_days=telemetry.raw_days)
+    return {Engine: engine, SloSettings: settings, Blocks: Blocks((ObjectiveBlocks(db, clock, engine),))}
 
 
 def readiness_checks(db: Database) -> tuple[ReadinessCheck, ...]:
