@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from markupsafe import Markup
 from starlette.requests import Request
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a page. `urgent` are words for the page's heading, empty when nothing needs a look."""
+    """A piece of a page: HTML that a template has escaped. `urgent` are words for the page's heading, empty when
+    nothing needs a look."""
 
-    html: Markup
+    html: str
     urgent: str = ""
 
 
