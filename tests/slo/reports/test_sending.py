@@ -63,6 +63,12 @@ class Post:
     box: Postbox
     mailer: Mailer
 
+    since: datetime = datetime(2026, 10, 1, tzinfo=UTC)
+
+    @property
+    def planning(self) -> Planning:
+        return Planning(self.stage.clock, self.since)
+
     @property
     def posting(self) -> Posting:
         return Posting(self.stage.database, self.stage.clock, self.mailer, "https://watch.example.org")
@@ -75,11 +81,11 @@ class Post:
 
     def work(self, rounds: int = 4, posting: Any = None) -> None:
         """Plan, and send what is planned."""
-        planning = Recurring("slo.plan_reports", timedelta(days=1), Transactional(Planning(self.stage.clock)))
+        planning = Recurring("slo.plan_reports", timedelta(days=1), Transactional(self.planning))
         handlers = {sending.KIND: posting or self.posting}
         worker = Worker(self.stage.database, self.stage.clock, handlers, recurring=[planning], lane="reports")
         with self.stage.database.begin() as session:
-            Planning(self.stage.clock)(session, None)  # type: ignore[arg-type]
+            self.planning(session, None)  # type: ignore[arg-type]
         for _ in range(rounds):
             worker.run_once()
         worker.stop()
@@ -180,7 +186,7 @@ def test_an_intent_that_was_never_acted_on_is_sent_by_another(post: Post) -> Non
     schedule = post.schedule(ADDRESSES[:1])
     post.stage.clock.jump(DUE)
     with post.stage.database.begin() as session:
-        Planning(post.stage.clock)(session, None)  # type: ignore[arg-type]
+        post.planning(session, None)  # type: ignore[arg-type]
     assert [one.state for one in post.sendings(schedule)] == ["planned"]
     post.work()
     assert len(post.box.got) == 1
@@ -191,7 +197,7 @@ def test_two_replicas_plan_a_report_once(post: Post) -> None:
     post.stage.clock.jump(DUE)
     for _ in range(2):
         with post.stage.database.begin() as session:
-            Planning(post.stage.clock)(session, None)  # type: ignore[arg-type]
+            post.planning(session, None)  # type: ignore[arg-type]
     post.work()
     assert len(post.box.got) == 2
     assert post.stage.kinds().count("report_planned") == 1
@@ -248,7 +254,7 @@ def test_a_removed_schedule_sends_nothing_more(post: Post) -> None:
     schedule = post.schedule()
     post.stage.clock.jump(DUE)
     with post.stage.database.begin() as session:
-        Planning(post.stage.clock)(session, None)  # type: ignore[arg-type]
+        post.planning(session, None)  # type: ignore[arg-type]
         Schedules(session, post.stage.clock).remove(schedule.id, by="alice", source="api")
     post.work()
     assert post.box.got == []
@@ -258,7 +264,7 @@ def test_who_is_no_recipient_any_more_gets_nothing_that_waits(post: Post) -> Non
     schedule = post.schedule()
     post.stage.clock.jump(DUE)
     with post.stage.database.begin() as session:
-        Planning(post.stage.clock)(session, None)  # type: ignore[arg-type]
+        post.planning(session, None)  # type: ignore[arg-type]
         wish = Wish("monthly", None, (ADDRESSES[1], "new@example.org"), 3, time(8), "Europe/Oslo")
         Schedules(session, post.stage.clock).change(schedule.id, wish, by="alice", source="api")
     post.work()
@@ -278,6 +284,21 @@ def test_it_waits_for_what_is_not_closed_but_not_for_ever(post: Post) -> None:
     text = mail.get_body(("plain",))
     assert text is not None
     assert "Provisional" in text.get_content()
+
+
+def test_after_a_downtime_what_ended_meanwhile_is_closed_before_it_is_sent(post: Post) -> None:
+    put_at(post.stage, SINCE + timedelta(hours=1), promised("late"))
+    post.schedule(ADDRESSES[:1])
+    post.since = DUE + timedelta(days=20)
+    post.stage.clock.jump(post.since)
+    post.work()
+    assert post.box.got == []
+    close(post.stage)
+    post.work()
+    (mail,) = post.box.got
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert "Provisional" not in text.get_content()
 
 
 def _leases_run_out(stage: Stage) -> None:

@@ -138,7 +138,7 @@ def recurring_reports(parts: Parts) -> list[Recurring]:
     return [
         Recurring("slo.close_reports", timedelta(minutes=2), Closing(db, clock, _causes(parts))),
         Recurring("slo.check_reports", timedelta(minutes=30), Rechecking(db, clock)),
-        Recurring("slo.plan_reports", timedelta(minutes=1), Transactional(Planning(clock))),
+        Recurring("slo.plan_reports", timedelta(minutes=1), Transactional(Planning(clock, clock.now()))),
     ]
 
 

@@ -21,7 +21,7 @@ def report_pdf(report: Report) -> bytes:
     for block in document(report):
         if isinstance(block, Heading):
             paper.skip({1: 0, 2: 14, 3: 8}[block.level])
-            paper.words(block.text, _SIZES[block.level], bold=True, keep=60)
+            paper.words(block.text, _SIZES[block.level], bold=True, keep={1: 60, 2: 110, 3: 60}[block.level])
             paper.skip(3)
         elif isinstance(block, Words):
             paper.words(block.text, colour=_COLOURS[block.tone] if block.tone else (0.11, 0.14, 0.19))

@@ -113,7 +113,8 @@ class Paper:
         """Rows whose cells wrap; the header comes again on each page."""
         widths = _column_widths(header, rows, size)
         self._row(header, widths, right, size, bold=True)
-        for row in rows:
+        room = HEIGHT - MARGIN - _BOTTOM - _row_height(header, widths, size, bold=True) - 5
+        for row in (part for one in rows for part in _in_parts(one, widths, size, int(room / (size * _LEADING)))):
             height = _row_height(row, widths, size)
             if self.need(height):
                 self._row(header, widths, right, size, bold=True)
@@ -194,6 +195,15 @@ def _row_height(cells: Sequence[str], widths: Sequence[float], size: float, *, b
         len(wrapped(cell, size, width - 2 * _PAD, bold=bold)) for cell, width in zip(cells, widths, strict=True)
     )
     return lines * size * _LEADING + 5
+
+
+def _in_parts(row: Sequence[str], widths: Sequence[float], size: float, most: int) -> list[Sequence[str]]:
+    """The row, in several where a cell has more lines than a page."""
+    lines = [wrapped(cell, size, width - 2 * _PAD) for cell, width in zip(row, widths, strict=True)]
+    longest = max(len(one) for one in lines)
+    if longest <= most:
+        return [row]
+    return [tuple(" ".join(one[start : start + most]) for one in lines) for start in range(0, longest, most)]
 
 
 def _column_widths(header: Sequence[str], rows: Sequence[Sequence[str]], size: float) -> list[float]:

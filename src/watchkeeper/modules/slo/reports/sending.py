@@ -33,6 +33,7 @@ from watchkeeper.modules.slo.reports.words import report_path
 KIND = "slo.report"
 _BY = "watchkeeper"
 WAITS_FOR_CLOSING = timedelta(days=2)  # after which a provisional report is better than none
+_AFTER_A_START = timedelta(hours=1)  # what ended during a downtime is closed first
 TRIED_FOR = timedelta(days=3)
 _PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 
@@ -61,9 +62,11 @@ def subject_of(report: Report) -> str:
 
 @dataclass(frozen=True)
 class Planning:
-    """The verb of recurring work: notes for whom a report is due, and enqueues a mail for each."""
+    """The verb of recurring work: notes for whom a report is due, and enqueues a mail for each. `since` is when this
+    server began to close reports."""
 
     clock: Clock
+    since: datetime
 
     def __call__(self, session: Session, _task: Task) -> None:
         now = self.clock.now()
@@ -71,7 +74,8 @@ class Planning:
             due = newest_due(schedule, now)
             if due is None or store_reports.is_planned(session, schedule.id, due.period.label):
                 continue
-            if now - due.at >= WAITS_FOR_CLOSING or _is_closed(session, due, schedule.service):
+            waited = now - due.at >= WAITS_FOR_CLOSING and now - self.since >= _AFTER_A_START
+            if waited or _is_closed(session, due, schedule.service):
                 self._plan(session, schedule, due.period, now)
 
     def _plan(self, session: Session, schedule: Schedule, period: Period, now: datetime) -> None:

@@ -22,6 +22,7 @@ from watchkeeper.modules.slo.reports.period import Period
 
 Tone = Literal["ok", "warning", "danger", "muted"]
 _LOW = 0.25  # of the budget
+_MOST_ROWS = 40  # of a table in a short report
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,13 @@ def report_path(period: Period, service: str | None, ending: str = "") -> str:
 
 def short(report: Report) -> list[Block]:
     """What was promised, kept and is owed, without the reasons."""
-    return [*_head(report), Words("Alerts, causes and arithmetic of each objective are in the whole report.")]
+    found: list[Block] = []
+    for block in _head(report):
+        if isinstance(block, Sheet) and len(block.rows) > _MOST_ROWS:
+            found += [replace(block, rows=block.rows[:_MOST_ROWS]), Words(f"And {len(block.rows) - _MOST_ROWS} more.")]
+        else:
+            found.append(block)
+    return [*found, Words("Alerts, causes and arithmetic of each objective are in the whole report.")]
 
 
 def document(report: Report) -> list[Block]:
