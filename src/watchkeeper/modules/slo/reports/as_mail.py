@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from textwrap import wrap
 
+from watchkeeper.modules.slo.reports.blocks import Bar, Block, Heading, Sheet, Steps, Words
 from watchkeeper.modules.slo.reports.content import Report
-from watchkeeper.modules.slo.reports.words import Bar, Block, Heading, Sheet, Steps, Words, document, short
+from watchkeeper.modules.slo.reports.words import document, short
 
 _COLOURS = {"ok": "#1a7f4b", "warning": "#9a5b00", "danger": "#b42318", "muted": "#5b6470"}
 _GROUNDS = {"ok": "#e9f7ef", "warning": "#fff4e0", "danger": "#fdecea", "muted": "#f1f3f5"}

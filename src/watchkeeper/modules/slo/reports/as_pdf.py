@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from watchkeeper.modules.slo.reports.blocks import Bar, Heading, Sheet, Steps, Tone, Words
 from watchkeeper.modules.slo.reports.content import Report
 from watchkeeper.modules.slo.reports.paper import Colour, Paper
-from watchkeeper.modules.slo.reports.words import Bar, Heading, Sheet, Steps, Tone, Words, document
+from watchkeeper.modules.slo.reports.words import document
 
 _COLOURS: dict[Tone, Colour] = {
     "ok": (0.10, 0.50, 0.29),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from watchkeeper.modules.slo.model import Cause
+from watchkeeper.modules.slo.reports.blocks import Bar, Block, Heading, Sheet, Steps, Tone, Words
 from watchkeeper.modules.slo.reports.content import (
     AgreementReport,
     LeftOut,
@@ -20,65 +21,8 @@ from watchkeeper.modules.slo.reports.content import (
 from watchkeeper.modules.slo.reports.credits import shown_events, shown_money, shown_share, shown_target
 from watchkeeper.modules.slo.reports.period import Period
 
-Tone = Literal["ok", "warning", "danger", "muted"]
 _LOW = 0.25  # of the budget
 _MOST_ROWS = 40  # of a table in a short report
-
-
-@dataclass(frozen=True)
-class Heading:
-    """1 is the document, 2 an SLO, 3 a part of it."""
-
-    kind: ClassVar[str] = "heading"
-
-    text: str
-    level: Literal[1, 2, 3]
-    anchor: str = ""
-
-
-@dataclass(frozen=True)
-class Words:
-    """A paragraph; with a tone it is a note."""
-
-    kind: ClassVar[str] = "words"
-
-    text: str
-    tone: Tone | None = None
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What is left of a budget, 0..1, with its words."""
-
-    kind: ClassVar[str] = "bar"
-
-    share: float
-    text: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Arithmetic, one step a line."""
-
-    kind: ClassVar[str] = "steps"
-
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table; `right` are the columns of numbers, `links` addresses of rows' first cells."""
-
-    kind: ClassVar[str] = "sheet"
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    right: frozenset[int] = frozenset()
-    links: tuple[str, ...] = ()
-
-
-Block = Heading | Words | Bar | Steps | Sheet
 
 
 def report_path(period: Period, service: str | None, ending: str = "") -> str:
