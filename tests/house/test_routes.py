@@ -12,6 +12,7 @@ from watchkeeper.kernel.web.access import Permission, Public, Scope, StatedRoute
 OPEN_TO_ANYBODY = {
     "/favicon.ico",
     "/healthz",
+    "/ack/{secret}",
     "/integrations/alertmanager",
     "/integrations/alertmanager/{path}",
     "/integrations/generic",

@@ -17,6 +17,7 @@ from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.notify.settings import NotifySettings
+from watchkeeper.modules.oncall.settings import OncallSettings
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
@@ -28,6 +29,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ConfigSettings,
     SloSettings,
     NotifySettings,
+    OncallSettings,
     AlertSettings,
     AuditSettings,
     BackupSettings,
@@ -47,6 +49,7 @@ class Configuration:
     config: ConfigSettings
     slo: SloSettings
     notify: NotifySettings
+    oncall: OncallSettings
     alerts: AlertSettings
     audit: AuditSettings
     backup: BackupSettings
@@ -64,6 +67,7 @@ class Configuration:
             self.config,
             self.slo,
             self.notify,
+            self.oncall,
             self.alerts,
             self.audit,
             self.backup,
@@ -74,7 +78,7 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "slo", "notify", "alerts", "audit", "backup")
+    groups = ("identity", "telemetry", "config", "slo", "notify", "oncall", "alerts", "audit", "backup")
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -89,6 +93,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         config=source.load(ConfigSettings),
         slo=source.load(SloSettings),
         notify=source.load(NotifySettings),
+        oncall=source.load(OncallSettings),
         alerts=source.load(AlertSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp
 
-from watchkeeper.app import migrations, modules_shown, tables
+from watchkeeper.app import migrations, modules_shown, paging, tables
 from watchkeeper.app import pages as app_pages
 from watchkeeper.app.audit import wiring as audit_wiring
 from watchkeeper.app.audit.sealer import Sealer
@@ -52,7 +52,6 @@ from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.kernel.work import store as work_store
-from watchkeeper.modules.alerts import wiring as alerts_wiring
 from watchkeeper.modules.alerts.public import Alerting, FactLinks
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.catalog import wiring as catalog_wiring
@@ -64,14 +63,7 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.identity.control import ControlToken
 from watchkeeper.modules.identity.jobs import recurring_work
 from watchkeeper.modules.identity.settings import IdentitySettings
-from watchkeeper.modules.notify import public as notify
-from watchkeeper.modules.notify import wiring as notify_wiring
-from watchkeeper.modules.notify.sending import Sending
-from watchkeeper.modules.notify.service import Verbs as NotifyVerbs
-from watchkeeper.modules.notify.settings import NotifySettings
-from watchkeeper.modules.notify.watch import ChannelWatch
 from watchkeeper.modules.oncall import public as oncall
-from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.slo import wiring as slo_wiring
 from watchkeeper.modules.slo.settings import SloSettings
@@ -181,11 +173,8 @@ def _parts(
         db, clock, server.data, configuration.audit, configuration.mail, configuration.outbound
     )
     backup = _backup(configuration, db, clock, store, key)
-    notifying = notify_wiring.notify_parts(
-        db, clock, key, configuration.notify, configuration.outbound, configuration.mail, notify.Owners()
-    )
+    calling = paging.paging_parts(configuration, db, clock, key)
     drift = DriftWatch(db)
-    alerts = alerts_wiring.alert_parts(db, clock, configuration.alerts)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -195,8 +184,8 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners((store, audit[Sealer], backup.watch, notifying[ChannelWatch])),
-        Badges: Badges((drift, alerts[alerts_wiring.OpenGroups])),
+        Banners: Banners((store, audit[Sealer], backup.watch, *paging.banners(calling))),
+        Badges: Badges((drift, *paging.badges(calling))),
         DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: _readiness(db, clock, telemetry[Telemetry]),
@@ -206,8 +195,7 @@ def _parts(
         **telemetry,
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
-        **notifying,
-        **alerts,
+        **calling,
         FactLinks: FactLinks(page_of, journal.undo_href),
         OutboundSettings: configuration.outbound,
         **audit,
@@ -249,9 +237,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *subjects_wiring.ROUTERS,
             *config_wiring.ROUTERS,
             *slo_wiring.ROUTERS,
-            *oncall_wiring.ROUTERS,
-            *notify_wiring.ROUTERS,
-            *alerts_wiring.ROUTERS,
+            *paging.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -260,16 +246,16 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *backup_wiring.ROUTERS,
             app_pages.router,
         ),
-        mounts={**store.apps(), **_ofrep(parts, db, clock), **alerts_wiring.apps(parts, db, clock)},
+        mounts={**store.apps(), **_ofrep(parts, db, clock), **paging.apps(parts, db, clock)},
         nav=modules_shown.NAV,
         templates=modules_shown.TEMPLATES,
         static=modules_shown.STATIC,
-        hot=("/ofrep", *alerts_wiring.HOT),
+        hot=("/ofrep", *paging.HOT),
         body_limits={
             **subjects_wiring.BODY_LIMITS,
             "/v1": None,
             "/ofrep": None,
-            **dict.fromkeys(alerts_wiring.HOT),
+            **dict.fromkeys(paging.HOT),
             "/api/v1/ops": ops_api.LARGEST_BODY,
         },
         lifespan=_lifespan(parts, store, db, clock) if background else None,
@@ -288,9 +274,6 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         workers = _workers(parts, store, db, clock)
-        await db.write(
-            lambda session: notify_wiring.ensure_email(session, parts[NotifyVerbs], parts[Configuration].mail)
-        )
         deliveries = Deliveries(db, clock, listeners(clock, parts[Alerting]))
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
@@ -306,9 +289,8 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 deliveries.running(),
                 config_wiring.following(parts[config.Hub], clock),
                 parts[slo.Engine].running(),
-                parts[ChannelWatch].running(),
+                paging.running(parts, db),
                 slo_wiring.reporting(parts),
-                parts[alerts_wiring.OpenGroups].running(),
                 OwnState(db, deliveries.listeners).running(),
             ):
                 yield
@@ -334,19 +316,15 @@ def _workers(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database,
             *audit_wiring.recurring(parts),
             *config_wiring.recurring(clock, parts[ConfigSettings]),
             *slo_wiring.recurring(clock, parts[SloSettings]),
-            *notify_wiring.recurring(clock, parts[NotifySettings]),
+            *paging.recurring(parts, clock),
         ],
     )
-    return (
-        default,
-        notify_wiring.worker(db, clock, parts[Sending]),
-        alerts_wiring.worker(parts, db, clock),
-    )
+    return (default, *paging.workers(parts, db, clock))
 
 
 def listeners(clock: Clock, alerting: Alerting) -> tuple[Listener, ...]:
     """Who hears of facts: a module offers its listeners, and here they are put in."""
-    return (*config_wiring.listeners(clock), *alerts_wiring.listeners(alerting))
+    return (*config_wiring.listeners(clock), *paging.listeners(alerting))
 
 
 def _recurring(db: Database, clock: Clock) -> list[Recurring]:

@@ -16,6 +16,7 @@ _OWNERS = (
     "watchkeeper.modules.slo.tables",
     "watchkeeper.modules.slo.reports.tables",
     "watchkeeper.modules.oncall.tables",
+    "watchkeeper.modules.oncall.paging.tables",
     "watchkeeper.modules.notify.tables",
     "watchkeeper.modules.alerts.tables",
     "watchkeeper.app.audit.tables",

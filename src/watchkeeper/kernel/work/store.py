@@ -95,6 +95,13 @@ def overdue(session: Session, *, now: datetime) -> tuple[dict[str, int], timedel
     return {row[0]: row[1] for row in rows}, max((now - row.oldest for row in rows), default=timedelta())
 
 
+def overdue_kinds(session: Session, *, before: datetime) -> dict[str, int]:
+    """Rows that were due before an instant and that nobody holds, by kind; a lease that ran out after it counts not."""
+    held = or_(work.c.lease_until.is_(None), work.c.lease_until <= before)
+    due = select(work.c.kind, func.count()).where(work.c.state == State.DUE, work.c.due_at <= before, held)
+    return {row[0]: row[1] for row in session.execute(due.group_by(work.c.kind))}
+
+
 def prune(session: Session, *, before: datetime) -> int:
     """Delete rows that were done before `before`; failed ones stay for people to look at.
 

@@ -16,7 +16,7 @@ from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.mail import Mailer, MailSettings
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.web.pages import NavItem
-from watchkeeper.kernel.work import Recurring, Transactional, Worker
+from watchkeeper.kernel.work import Handler, Recurring, Transactional, Worker
 from watchkeeper.modules.notify import pages, pages_channels, routes, store, store_notifications
 from watchkeeper.modules.notify.model import ChannelKind
 from watchkeeper.modules.notify.providers import Providers
@@ -66,12 +66,15 @@ def ensure_email(session: Session, verbs: Verbs, mail: MailSettings) -> None:
         )
 
 
-def worker(db: Database, clock: Clock, sending: Sending) -> Worker:
-    """A pool of its own. A killed one's messages are sent by another after the lease of ten seconds."""
+def worker(db: Database, clock: Clock, sending: Sending, beside: Mapping[str, Handler] | None = None) -> Worker:
+    """A pool of its own. A killed one's messages are sent by another after the lease of ten seconds.
+
+    `beside`: handlers of others whose work takes the same way.
+    """
     return Worker(
         db,
         clock,
-        sending.handlers(),
+        {**sending.handlers(), **(beside or {})},
         lane="notify",
         threads=_THREADS,
         most_of_kind=_OF_A_KIND,

@@ -11,10 +11,12 @@ from watchkeeper.modules.oncall import (
     importers,
     pages,
     pages_edit,
+    pages_paging,
     pages_policy,
     pages_schedule,
     routes,
     routes_feed,
+    routes_paging,
     routes_shifts,
 )
 from watchkeeper.modules.oncall.importers.files import files_of
@@ -25,9 +27,11 @@ __all__ = ["IMPORTERS", "NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "f
 
 # Calendars and editors first: `new` and `.ics` are no names of schedules.
 ROUTERS = (
+    routes_paging.router,
     routes_shifts.router,
     routes.router,
     routes_feed.router,
+    pages_paging.router,
     pages.router,
     pages_edit.router,
     pages_policy.router,

@@ -1,0 +1,90 @@
+"""Alerts, on-call and notifications put together: from a symptom to a person who has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from watchkeeper.app.configuration import Configuration
+from watchkeeper.kernel.clock import Clock
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.keys import InstallationKey
+from watchkeeper.kernel.web.pages import BadgeSource, BannerSource
+from watchkeeper.kernel.web.parts import Parts
+from watchkeeper.kernel.work import Recurring, Worker
+from watchkeeper.modules.alerts import wiring as alerts
+from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
+from watchkeeper.modules.notify import public as notify
+from watchkeeper.modules.notify import wiring as notifying
+from watchkeeper.modules.notify.sending import Sending
+from watchkeeper.modules.notify.service import Verbs
+from watchkeeper.modules.notify.settings import NotifySettings
+from watchkeeper.modules.notify.watch import ChannelWatch
+from watchkeeper.modules.oncall import wiring as oncall
+from watchkeeper.modules.oncall.paging import wiring as calling
+from watchkeeper.modules.oncall.paging.auditor import Auditor, Heartbeat
+from watchkeeper.modules.oncall.paging.engine import Engine, Watcher
+from watchkeeper.modules.oncall.paging.owner import PageOwner
+from watchkeeper.modules.oncall.paging.watching import PagingWatch
+from watchkeeper.modules.oncall.settings import OncallSettings
+
+ROUTERS = (*oncall.ROUTERS, *notifying.ROUTERS, *alerts.ROUTERS)
+HOT = alerts.HOT
+apps = alerts.apps
+listeners = alerts.listeners
+
+
+def paging_parts(configuration: Configuration, db: Database, clock: Clock, key: InstallationKey) -> dict[Any, Any]:
+    """The parts of a server. Each module tells the one above by what that one put in here."""
+    server = configuration.server
+    base_url = (server.base_url or f"http://{server.host}:{server.port}").rstrip("/")
+    of_alerts = alerts.alert_parts(db, clock, configuration.alerts, GroupWatchers((Watcher(),)))
+    of_oncall = calling.paging_parts(
+        db, clock, key, configuration.oncall, configuration.outbound, of_alerts[Alerting], base_url
+    )
+    owners = notify.Owners((of_oncall[PageOwner],))
+    of_notify = notifying.notify_parts(
+        db, clock, key, configuration.notify, configuration.outbound, configuration.mail, owners
+    )
+    return {**of_alerts, **of_oncall, **of_notify}
+
+
+def banners(parts: dict[Any, Any]) -> tuple[BannerSource, ...]:
+    """What everybody has to know of them."""
+    return parts[ChannelWatch], parts[PagingWatch]
+
+
+def badges(parts: dict[Any, Any]) -> tuple[BadgeSource, ...]:
+    """What waits on their pages."""
+    return (parts[alerts.OpenGroups],)
+
+
+def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
+    """Lanes of their own: what time changes of alerts, who is called, what is sent."""
+    return (
+        alerts.worker(parts, db, clock),
+        calling.worker(db, clock, parts[Engine], parts[Auditor]),
+        notifying.worker(db, clock, parts[Sending], calling.beside_messages(parts[Heartbeat])),
+    )
+
+
+def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
+    """Work that keeps what is stored small."""
+    return [
+        *notifying.recurring(clock, parts[NotifySettings]),
+        *calling.recurring(clock, parts[OncallSettings]),
+    ]
+
+
+@asynccontextmanager
+async def running(parts: Parts, db: Database) -> AsyncIterator[None]:
+    """What looks again and again while the block lasts."""
+    mail = parts[Configuration].mail
+    await db.write(lambda session: notifying.ensure_email(session, parts[Verbs], mail))
+    async with (
+        parts[ChannelWatch].running(),
+        parts[PagingWatch].running(),
+        parts[alerts.OpenGroups].running(),
+    ):
+        yield

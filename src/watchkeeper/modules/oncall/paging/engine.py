@@ -1,0 +1,361 @@
+"""The engine: what a change of a group, a due step or a lost person means for the calls. Everything is due work.
+
+Each verb looks at what is so now, never at what was so when its work was ordered: work that comes twice, late or out of
+order is harmless. A run's generation ends what was ordered before somebody acknowledged, or anything else paused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from watchkeeper.kernel import work
+from watchkeeper.kernel.clock import Clock, rfc3339
+from watchkeeper.kernel.work import Task, Transactional
+from watchkeeper.modules.alerts import public as alerts
+from watchkeeper.modules.alerts.public import Alerting, GroupState
+from watchkeeper.modules.notify import public as notify
+from watchkeeper.modules.notify.public import Order
+from watchkeeper.modules.oncall import reading
+from watchkeeper.modules.oncall import store as definitions
+from watchkeeper.modules.oncall.escalation import Staff, reached
+from watchkeeper.modules.oncall.paging import store
+from watchkeeper.modules.oncall.paging.calling import ABOUT, BY, Call, message_of, page_of, place, tell
+from watchkeeper.modules.oncall.paging.events import CallsBegun, CallsExhausted, CallsPaused, PersonMissed, StepSkipped
+from watchkeeper.modules.oncall.paging.model import (
+    LAST_RESORT,
+    LATE,
+    Page,
+    Run,
+    RunState,
+    Turn,
+    calls_anew,
+    following,
+)
+from watchkeeper.modules.oncall.policy import Policy
+from watchkeeper.modules.oncall.service import staff_of
+from watchkeeper.modules.oncall.words import span_of
+
+_LOOK_AGAIN = timedelta(minutes=5)
+CHANGED, STEP, LATE_STEP, ACK_OVER = "oncall.changed", "oncall.step", "oncall.late", "oncall.ack_over"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The handlers of the lane `paging`."""
+
+    clock: Clock
+    alerting: Alerting
+    base_url: str
+
+    def handlers(self) -> Mapping[str, Any]:
+        """By kind of work."""
+        verbs = {CHANGED: self._changed, STEP: self._step, LATE_STEP: self._late, ACK_OVER: self._ack_over}
+        return {kind: Transactional(verb) for kind, verb in verbs.items()}
+
+    def look(self, session: Session, group_id: str) -> None:
+        """Have the calls for a group be what they have to be now."""
+        group = alerts.group(session, group_id)
+        if group is None:
+            return
+        now = self.clock.now()
+        run = store.run(session, group_id, lock=True)
+        if not group.is_open:
+            if run is not None and run.state is not RunState.OVER:
+                self._end(session, run, group, now)
+        elif self._is_quiet(group, now):
+            self._pause(session, run, group, now)
+        elif (
+            run is None
+            or run.state is not RunState.CALLING
+            or calls_anew(self._policy(session, group), run.severity, group.severity.value)
+        ):
+            self._begin(session, run, group, now)
+
+    def _changed(self, session: Session, task: Task) -> None:
+        self.look(session, str(task.payload["group"]))
+
+    def _is_quiet(self, group: GroupState, now: datetime) -> bool:
+        snoozed = group.snoozed_until is not None and group.snoozed_until > now
+        return group.status == "acknowledged" or group.suppressed is not None or snoozed
+
+    def _begin(self, session: Session, before: Run | None, group: GroupState, now: datetime) -> None:
+        policy = self._policy(session, group)
+        opened_at = group.opened_at
+        if before is not None:
+            # What comes back after it was resolved is late by the time since then.
+            opened_at = now if before.state is RunState.OVER else before.opened_at
+        run = Run(
+            group_id=group.id,
+            generation=before.generation + 1 if before is not None else 1,
+            state=RunState.CALLING,
+            policy=policy.name if policy is not None else None,
+            severity=group.severity.value,
+            opened_at=opened_at,
+            updated_at=now,
+            next_at=now,
+        )
+        store.put_run(session, run)
+        self._end_pages(session, group, now, "called anew")
+        tell(
+            session,
+            CallsBegun(group=group.id, service_name=group.service, policy=run.policy, generation=run.generation),
+            now,
+        )
+        # The first step stands or falls with the run.
+        self._call(session, run, group, policy, Turn(), now)
+        if policy is not None:
+            for number, late in enumerate(policy.unresolved_for(run.severity)):
+                work.enqueue(
+                    session,
+                    kind=LATE_STEP,
+                    key=f"{LATE_STEP}:{group.id}:{rfc3339(run.opened_at)}:{number}",
+                    due_at=run.opened_at + span_of(late.after),
+                    payload={"group": group.id, "opened_at": rfc3339(run.opened_at), "number": number},
+                )
+
+    def _pause(self, session: Session, run: Run | None, group: GroupState, now: datetime) -> None:
+        if run is None or run.state is not RunState.CALLING:
+            return
+        because = _quiet_because(group)
+        store.put_run(
+            session,
+            replace(run, generation=run.generation + 1, state=RunState.PAUSED, next_at=None, updated_at=now),
+        )
+        others = self._end_pages(session, group, now, because, only="acknowledged")
+        tell(session, CallsPaused(group=group.id, service_name=group.service, because=because), now)
+        if group.status == "acknowledged":
+            self._update(session, group, others, "Somebody has it", now)
+            self._watch_acknowledgement(session, group)
+
+    def _end(self, session: Session, run: Run, group: GroupState, now: datetime) -> None:
+        store.put_run(
+            session, replace(run, generation=run.generation + 1, state=RunState.OVER, next_at=None, updated_at=now)
+        )
+        self._end_pages(session, group, now, "resolved")
+        notify.drop(session, ABOUT, group.id, at=now, reason="resolved")
+        told = [one for one in store.pages_of(session, group.id) if one.messages]
+        self._update(session, group, told, "Resolved", now)
+
+    def _step(self, session: Session, task: Task) -> None:
+        said = task.payload
+        run = store.run(session, str(said["group"]), lock=True)
+        group = alerts.group(session, str(said["group"]))
+        now = self.clock.now()
+        if run is None or group is None or run.generation != said["generation"] or run.state is not RunState.CALLING:
+            return
+        if not group.is_open or self._is_quiet(group, now):
+            self.look(session, group.id)
+            return
+        turn = Turn(int(said["round"]), int(said["number"]))
+        # A lost person's step is gone on from once: what waits for it later finds that the run has moved on.
+        if (turn.round, turn.number) <= (run.round, run.number):
+            return
+        self._call(session, run, group, self._policy(session, group), turn, now)
+
+    def _call(
+        self, session: Session, run: Run, group: GroupState, policy: Policy | None, turn: Turn | None, now: datetime
+    ) -> None:
+        """Call a step; one that reaches nobody is not waited for, and the one after it is called."""
+        staff = staff_of(session)
+        if policy is None:
+            everyone = staff.everyone()
+            self._last_resort(session, run, group, staff, everyone or staff.last_resort(), "there is no policy", now)
+            return
+        rosters = definitions.rosters(session, since=now, until=now)
+        steps = policy.steps_for(run.severity)
+        for _ in steps:
+            if turn is None or turn.round > policy.repeat:
+                break
+            step = steps[turn.number] if turn.number < len(steps) else None
+            after = following(policy, run.severity, turn)
+            if step is not None:
+                people, channels, reasons = reached(step.notify, rosters, staff, now)
+                call = Call(turn, "acknowledged", people, channels, reasons)
+                if place(session, run, group, call, self.base_url, now):
+                    due = now + span_of(step.wait)
+                    moved = replace(run, round=turn.round, number=turn.number, next_at=due, updated_at=now)
+                    store.put_run(session, moved)
+                    self._order(session, run, after or Turn(policy.repeat + 1), due)
+                    return
+                self._skipped(session, group, policy, turn, bool(people), now)
+            turn = after
+        # A whole round in which nobody was reached, or all rounds: going on would change nothing.
+        tell(session, CallsExhausted(group=group.id, service_name=group.service, policy=policy.name), now)
+        self._last_resort(session, run, group, staff, staff.last_resort(), "every step was called", now)
+
+    def _skipped(
+        self, session: Session, group: GroupState, policy: Policy, turn: Turn, has_people: bool, now: datetime
+    ) -> None:
+        why = "there is no way to anybody it calls" if has_people else "nobody is there to be called"
+        fact = StepSkipped(group=group.id, service_name=group.service, policy=policy.name, step=turn.number, why=why)
+        tell(session, fact, now)
+
+    def _last_resort(
+        self,
+        session: Session,
+        run: Run,
+        group: GroupState,
+        staff: Staff,
+        people: tuple[str, ...],
+        why: str,
+        now: datetime,
+    ) -> None:
+        turn = Turn(LAST_RESORT, 0)
+        reached_some = place(
+            session, run, group, Call(turn, "acknowledged", people, (), dict.fromkeys(people, why)), self.base_url, now
+        )
+        rest = tuple(one for one in staff.everyone() if one not in people)
+        if not reached_some and rest:
+            call = Call(turn, "acknowledged", rest, (), dict.fromkeys(rest, "nobody else can be reached"))
+            place(session, run, group, call, self.base_url, now)
+        store.put_run(session, replace(run, round=10**6, number=0, next_at=None, updated_at=now))
+
+    def _order(self, session: Session, run: Run, turn: Turn, due_at: datetime) -> None:
+        payload = {
+            "group": run.group_id,
+            "generation": run.generation,
+            "round": turn.round,
+            "number": turn.number,
+        }
+        key = f"{STEP}:{run.group_id}:{run.generation}:{turn.round}:{turn.number}"
+        work.enqueue(session, kind=STEP, key=key, due_at=due_at, payload=payload)
+
+    def wait_for(self, session: Session, run: Run, group: GroupState, now: datetime) -> None:
+        """Begin the policy unless whoever was called by hand takes it in time."""
+        policy = self._policy(session, group)
+        steps = policy.steps_for(run.severity) if policy is not None else ()
+        due = now + (span_of(steps[0].wait) if steps else _LOOK_AGAIN)
+        store.put_run(session, replace(run, next_at=due))
+        self._order(session, run, Turn(), due)
+
+    def lost(self, session: Session, page_id: str, now: datetime) -> None:
+        """Every way to a person failed. When that is so of everybody of the step, the next one is called at once."""
+        page = store.page(session, page_id)
+        group = alerts.group(session, page.group_id) if page is not None else None
+        if page is None or group is None or page.person_id is None:
+            return
+        run = store.run(session, page.group_id, lock=True)
+        store.set_missed(session, page_id, now)
+        fact = PersonMissed(group=group.id, service_name=group.service, page=page_id, person=page.person_id)
+        tell(session, fact, now)
+        turn = Turn(page.round, page.number)
+        if run is None or run.generation != page.generation or run.state is not RunState.CALLING or turn.round < 0:
+            return
+        if any(
+            one.messages and one.missed_at is None and one.id != page_id for one in self._of_step(session, run, turn)
+        ):
+            return
+        policy = self._policy(session, group)
+        if policy is not None and (run.round, run.number) == (turn.round, turn.number):
+            self._call(session, run, group, policy, following(policy, run.severity, turn), now)
+
+    def _of_step(self, session: Session, run: Run, turn: Turn) -> list[Page]:
+        return store.of_step(session, run.group_id, run.generation, turn)
+
+    def _late(self, session: Session, task: Task) -> None:
+        """It is not resolved so long after it began: others are called besides, whoever acknowledged it."""
+        said = task.payload
+        run = store.run(session, str(said["group"]), lock=True)
+        group = alerts.group(session, str(said["group"]))
+        if run is None or group is None or not group.is_open or rfc3339(run.opened_at) != said["opened_at"]:
+            return
+        policy, now = self._policy(session, group), self.clock.now()
+        if group.suppressed is not None:
+            again = {**said, "looked_at": rfc3339(now)}
+            work.enqueue(session, kind=LATE_STEP, key=f"{task.id}:again", due_at=now + _LOOK_AGAIN, payload=again)
+            return
+        late = policy.unresolved_for(group.severity.value) if policy is not None else ()
+        if int(said["number"]) >= len(late):
+            return
+        one = late[int(said["number"])]
+        rosters, staff = definitions.rosters(session, since=now, until=now), staff_of(session)
+        people, channels, _ = reached(one.notify, rosters, staff, now)
+        why = f"it is not resolved after {one.after}"
+        call = Call(Turn(LATE, int(said["number"])), "resolved", people, channels, dict.fromkeys(people, why))
+        if not place(session, run, group, call, self.base_url, now):
+            resort = staff.last_resort()
+            call = replace(call, people=resort, channels=(), reasons=dict.fromkeys(resort, why))
+            place(session, run, group, call, self.base_url, now)
+
+    def _watch_acknowledgement(self, session: Session, group: GroupState) -> None:
+        policy = self._policy(session, group)
+        if policy is None or policy.acknowledged_for is None or group.acknowledged_at is None:
+            return
+        if group.acknowledged_until is not None:
+            return  # whoever has it said how long, and alerts end it
+        work.enqueue(
+            session,
+            kind=ACK_OVER,
+            key=f"{ACK_OVER}:{group.id}:{rfc3339(group.acknowledged_at)}",
+            due_at=group.acknowledged_at + span_of(policy.acknowledged_for),
+            payload={"group": group.id, "acknowledged_at": rfc3339(group.acknowledged_at)},
+        )
+
+    def _ack_over(self, session: Session, task: Task) -> None:
+        group = alerts.group(session, str(task.payload["group"]))
+        if group is None or group.status != "acknowledged" or group.acknowledged_at is None:
+            return
+        if rfc3339(group.acknowledged_at) == task.payload["acknowledged_at"]:
+            reason = "acknowledged, and not resolved in time"
+            self.alerting.unacknowledge(session, group.id, by=BY, at=self.clock.now(), source="worker", reason=reason)
+
+    def _end_pages(
+        self, session: Session, group: GroupState, now: datetime, because: str, *, only: str | None = None
+    ) -> list[Page]:
+        found = [one for one in store.pages_of(session, group.id, open_only=True) if only is None or one.until == only]
+        store.end_pages(session, [one.id for one in found], at=now, because=because)
+        return found
+
+    def _update(self, session: Session, group: GroupState, pages: list[Page], text: str, now: datetime) -> None:
+        """Tell those who were called what became of it; without hurry, and never whoever did it."""
+        people = {one.person_id for one in pages if one.person_id is not None and one.messages}
+        people -= {group.acknowledged_by if group.is_open else group.resolved_by}
+        step = f"{text}:{group.version}"
+        for person in sorted(one for one in people if one is not None):
+            notify.notify(session, self._update_order(group, f"{step}:{person}", text), person, at=now)
+        for channel in sorted({one.channel for one in pages if one.channel is not None}):
+            notify.notify_channel(session, self._update_order(group, f"{step}:{channel}", text), channel, at=now)
+
+    def _update_order(self, group: GroupState, step: str, text: str) -> Order:
+        return Order(
+            call=f"update:{group.id}:{step}"[:160],
+            about_type=ABOUT,
+            about_id=group.id,
+            urgency="low",
+            kind="update",
+            message=message_of(group, text, self.base_url),
+            service=group.service,
+        )
+
+    def _policy(self, session: Session, group: GroupState) -> Policy | None:
+        return reading.policy_of(session, named=group.policy, service=group.service)
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """A GroupWatcher: the intent to call is written in the transaction that changed the group."""
+
+    def changed(self, session: Session, group: GroupState, what: str, at: datetime) -> None:  # noqa: ARG002
+        work.enqueue(
+            session,
+            kind=CHANGED,
+            key=f"{CHANGED}:{group.id}:{group.version}",
+            due_at=at,
+            payload={"group": group.id},
+        )
+
+
+def _quiet_because(group: GroupState) -> str:
+    if group.status == "acknowledged":
+        return "somebody has it"
+    return f"kept quiet by {group.suppressed.value}" if group.suppressed is not None else "snoozed"
+
+
+def page_id_of(call: str) -> str | None:
+    """The page that a message belongs to; None for updates."""
+    return page_of(call) if call.startswith("page:") else None

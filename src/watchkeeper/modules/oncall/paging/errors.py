@@ -1,0 +1,15 @@
+"""Refusals of paging."""
+
+from __future__ import annotations
+
+from watchkeeper.kernel.errors import Invalid, NotFound
+
+
+class LinkUnknown(NotFound):
+    code = "oncall.link_unknown"
+    title = "This link opens nothing"
+
+
+class PagingInvalid(Invalid):
+    code = "oncall.paging_invalid"
+    title = "Nobody can be called like this"

@@ -1,0 +1,96 @@
+"""What a run of an escalation policy and a page are, and what follows for a run. No I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from watchkeeper.modules.oncall.policy import Policy
+from watchkeeper.modules.oncall.words import Severity
+
+Until = Literal["acknowledged", "resolved"]
+# Of pages that no step of a policy ordered.
+ADDED, LATE, LAST_RESORT = -1, -2, -3
+
+
+class RunState(StrEnum):
+    """`calling`: steps are due. `paused`: somebody has it, or it is kept quiet. `over`: resolved."""
+
+    CALLING = "calling"
+    PAUSED = "paused"
+    OVER = "over"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How far the calls for a group have come. Work of an older `generation` does nothing any more."""
+
+    group_id: str
+    generation: int
+    state: RunState
+    policy: str | None
+    severity: Severity
+    opened_at: datetime
+    updated_at: datetime
+    # Of the last step that was called.
+    round: int = 0
+    number: int = 0
+    # When the next step is due; None when all were called.
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One person, or one channel, called about one group, by one step."""
+
+    id: str
+    group_id: str
+    generation: int
+    round: int
+    number: int
+    until: Until
+    person_id: str | None
+    channel: str | None
+    why: str
+    called_at: datetime
+    messages: int = 0
+    ended_at: datetime | None = None
+    ended_because: str = ""
+    # Every way to the person failed.
+    missed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.ended_at is None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the last audit of paging found, when, and when the outside was told last that all is well."""
+
+    findings: tuple[str, ...]
+    looked_at: datetime
+    heartbeat_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step of a round, both from 0."""
+
+    round: int = 0
+    number: int = 0
+
+
+def following(policy: Policy, severity: Severity, turn: Turn) -> Turn | None:
+    """The step after this one; None after the last of the last round. A policy that became shorter goes on with the
+    next round."""
+    if turn.number + 1 < len(policy.steps_for(severity)):
+        return Turn(turn.round, turn.number + 1)
+    return Turn(turn.round + 1, 0) if turn.round < policy.repeat else None
+
+
+def calls_anew(policy: Policy | None, before: Severity, now: Severity) -> bool:
+    """Whether a severity that changed has steps of its own, which then begin."""
+    return policy is not None and before != now and policy.steps_for(before) != policy.steps_for(now)
