@@ -71,7 +71,7 @@ class Planned:
     round: int
     until: Until
     people: tuple[str, ...] = ()
-    webhooks: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     skipped: str | None = None
     last_resort: bool = False
@@ -103,10 +103,10 @@ def _rounds(policy: Policy, called: Called, rosters: Mapping[str, Roster], staff
     found, due = [], at
     for turn in range(policy.repeat + 1):
         for number, step in enumerate(policy.steps_for(called.severity)):
-            people, webhooks, reasons = reached(step.notify, rosters, staff, due)
-            skipped = None if people or webhooks else "it has nobody who can be called"
-            found.append(Planned(due, number, turn, "acknowledged", people, webhooks, reasons, skipped))
-            # Webhooks answer nobody's call: only people are waited for.
+            people, channels, reasons = reached(step.notify, rosters, staff, due)
+            skipped = None if people or channels else "it has nobody who can be called"
+            found.append(Planned(due, number, turn, "acknowledged", people, channels, reasons, skipped))
+            # Channels answer nobody's call: only people are waited for.
             due = due + span_of(step.wait) if people else due
         if due == at:
             break
@@ -116,14 +116,14 @@ def _rounds(policy: Policy, called: Called, rosters: Mapping[str, Roster], staff
 def reached(
     targets: Sequence[Target], rosters: Mapping[str, Roster], staff: Staff, at: datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
-    """(people, webhooks, why each person) that these targets are at an instant."""
+    """(people, channels, why each person) that these targets are at an instant."""
     reasons: dict[str, str] = {}
     for one in targets:
         for who, why in _people(one, rosters, staff, at):
             reasons.setdefault(who, why)
     people = staff.active(reasons)
-    webhooks = tuple(dict.fromkeys(one.webhook for one in targets if one.webhook is not None))
-    return people, webhooks, {who: reasons[who] for who in people}
+    channels = tuple(dict.fromkeys(one.channel for one in targets if one.channel is not None))
+    return people, channels, {who: reasons[who] for who in people}
 
 
 def _people(target: Target, rosters: Mapping[str, Roster], staff: Staff, at: datetime) -> list[tuple[str, str]]:
@@ -151,9 +151,9 @@ def _late(
     at: datetime,
 ) -> Planned:
     due = max(at, called.opened_at + after)
-    people, webhooks, reasons = reached(targets, rosters, staff, due)
-    skipped = None if people or webhooks else "it has nobody who can be called"
-    return Planned(due, number, 0, "resolved", people, webhooks, reasons, skipped)
+    people, channels, reasons = reached(targets, rosters, staff, due)
+    skipped = None if people or channels else "it has nobody who can be called"
+    return Planned(due, number, 0, "resolved", people, channels, reasons, skipped)
 
 
 def _last_resort(staff: Staff, at: datetime, why: str) -> Planned:

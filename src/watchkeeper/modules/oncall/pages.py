@@ -20,6 +20,7 @@ from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.oncall import reading, store
 from watchkeeper.modules.oncall.calendar_links import CalendarLinks
 from watchkeeper.modules.oncall.definition import Schedule
+from watchkeeper.modules.oncall.paging.mine import Paged, my_open
 from watchkeeper.modules.oncall.permissions import CHANGE_ONCALL, TAKE_SHIFTS, VIEW_ONCALL
 from watchkeeper.modules.oncall.reading import OnCallNow
 from watchkeeper.modules.oncall.routes import Db, Now, Viewer, names_in
@@ -29,7 +30,12 @@ from watchkeeper.modules.oncall.store import Swap
 
 router = page_router()
 NAV = (NavItem("On call", "/oncall", "phone", order=15, permission=VIEW_ONCALL, key="n"),)
-SECTIONS = (("On call now", "/oncall"), ("Policies", "/oncall/policies"), ("Calendars", "/oncall/calendars"))
+SECTIONS = (
+    ("On call now", "/oncall"),
+    ("Pages", "/oncall/pages"),
+    ("Policies", "/oncall/policies"),
+    ("Calendars", "/oncall/calendars"),
+)
 IdInPath = Annotated[str, Path(min_length=1, max_length=40)]
 
 
@@ -43,6 +49,7 @@ class _Home:
     items: list[OnCallNow]
     names: dict[str, str]
     swaps: list[tuple[Swap, str]]
+    paged: list[Paged]
 
     @property
     def worst_first(self) -> list[OnCallNow]:
@@ -60,7 +67,7 @@ def _home(session: Session, who: Actor, at: datetime) -> _Home:
     ]
     names = names_in(session, [span for one in items for span in (one.span, one.next) if span is not None])
     names |= identity.names(session, {one for swap, _ in swaps for one in (swap.asker, swap.other)})
-    return _Home(items, names, swaps)
+    return _Home(items, names, swaps, my_open(session, who.id))
 
 
 @router.get("/oncall")

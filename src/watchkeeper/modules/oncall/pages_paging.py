@@ -18,6 +18,7 @@ from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import GroupState
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.notify import public as notify
+from watchkeeper.modules.oncall.pages import sections
 from watchkeeper.modules.oncall.paging import store
 from watchkeeper.modules.oncall.paging.calling import ABOUT, call_of
 from watchkeeper.modules.oncall.paging.errors import LinkUnknown
@@ -80,6 +81,7 @@ async def log(
     return render(
         request,
         "oncall/pages.html",
+        tabs=sections("Pages"),
         lines=found,
         people=people,
         wanted=wanted,

@@ -33,7 +33,7 @@ class Box:
     after: str
     targets: tuple[str, ...]
     people: tuple[str, ...]
-    webhooks: int
+    channels: int
     skipped: bool
     late: bool = False
 
@@ -79,14 +79,14 @@ def _box(
     *,
     late: bool = False,
 ) -> Box:
-    people, webhooks, _ = reached(targets, there.rosters, there.staff, at + due)
+    people, channels, _ = reached(targets, there.rosters, there.staff, at + due)
     called = tuple(names.get(one.person, one.person) if one.person is not None else one.words for one in targets)
     return Box(
         after="at once" if not due else f"after {_length(due)}",
         targets=called,
         people=tuple(names.get(who, who) for who in people),
-        webhooks=len(webhooks),
-        skipped=not people and not webhooks,
+        channels=len(channels),
+        skipped=not people and not channels,
         late=late,
     )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Literal, final
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from watchkeeper.kernel.web.wire import StrictModel
 from watchkeeper.modules.oncall.definition import Path
@@ -31,16 +30,6 @@ MOST_REPEATS = 20
 MOST_SERVICES = 200
 
 
-def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
-        raise ValueError("an http or https address without a user's name was expected")
-    return value
-
-
-Url = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_address)]
-
-
 class Target(StrictModel):
     """Whom a step calls; one of these."""
 
@@ -48,12 +37,12 @@ class Target(StrictModel):
     person: Who | None = Field(default=None, description="An e-mail address or an id.")
     team: TeamName | None = Field(default=None, description="Everybody in the team.")
     everyone: Literal[True] | None = Field(default=None, description="Everybody who may respond.")
-    webhook: Url | None = Field(default=None, description="An address that is told, besides people.")
+    channel: Name | None = Field(default=None, description="A channel that goes to one place is told, besides people.")
 
     @model_validator(mode="after")
     def _one(self) -> Target:
         if len(self.model_fields_set & {key for key in type(self).model_fields if getattr(self, key) is not None}) != 1:
-            raise ValueError("exactly one of schedule, person, team, everyone or webhook was expected")
+            raise ValueError("exactly one of schedule, person, team, everyone or channel was expected")
         return self
 
     @property

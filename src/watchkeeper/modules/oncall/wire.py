@@ -175,7 +175,7 @@ class PlannedView(BaseModel):
     until: str = Field(description="What ends it: `acknowledged`, or nothing less than `resolved`.")
     people: list[PersonView]
     reasons: dict[str, str] = Field(description="Why each of them, by id.")
-    webhooks: list[str]
+    channels: list[str]
     skipped: str | None
     last_resort: bool
 
@@ -188,7 +188,7 @@ class PlannedView(BaseModel):
             until=one.until,
             people=[PersonView(id=who, name=names.get(who, who)) for who in one.people],
             reasons=dict(one.reasons),
-            webhooks=list(one.webhooks),
+            channels=list(one.channels),
             skipped=one.skipped,
             last_resort=one.last_resort,
         )

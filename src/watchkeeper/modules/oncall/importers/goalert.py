@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from watchkeeper.modules.oncall.definition import Schedule
@@ -162,7 +163,8 @@ class _Reader:
             elif kind == "user" and (who := self.who(target_id, about)) is not None:
                 found.append({"person": who})
             elif kind == "chanWebhook":
-                found.append({"webhook": target_id})
+                host = urlsplit(target_id).hostname or "an address"
+                self.result.say(about, f"it calls a webhook at {host}: add a channel for it, and name that in the step")
             elif kind != "user":
                 self.result.say(about, f"it calls the {kind} {target.get('name') or target_id}, which was not mapped")
         return found
