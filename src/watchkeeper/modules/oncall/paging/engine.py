@@ -192,7 +192,9 @@ class Engine:
         self, session: Session, group: GroupState, policy: Policy, turn: Turn, has_people: bool, now: datetime
     ) -> None:
         why = "there is no way to anybody it calls" if has_people else "nobody is there to be called"
-        fact = StepSkipped(group=group.id, service_name=group.service, policy=policy.name, step=turn.number, why=why)
+        fact = StepSkipped(
+            group=group.id, service_name=group.service, policy=policy.name, step=turn.number + 1, why=why
+        )
         tell(session, fact, now)
 
     def _last_resort(

@@ -53,6 +53,8 @@ class ChannelPaged(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class StepSkipped(_OfGroup):
+    """`step` counts from 1."""
+
     kind: ClassVar[str] = "oncall.step_skipped"
 
     policy: str
@@ -61,7 +63,7 @@ class StepSkipped(_OfGroup):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"Step {data['step'] + 1} of {data['policy']} called nobody and was not waited for: {data['why']}."
+        return f"Step {data['step']} of {data['policy']} called nobody and was not waited for: {data['why']}."
 
 
 @dataclass(frozen=True, kw_only=True)
