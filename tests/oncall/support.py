@@ -23,6 +23,8 @@ from watchkeeper.kernel.web.app_factory import create_app
 from watchkeeper.modules.identity import store as people
 from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.identity.teams import Teams
+from watchkeeper.modules.notify import store as contacts
+from watchkeeper.modules.notify.model import Channel, ChannelKind, Contact
 from watchkeeper.modules.oncall import wiring
 
 URL = "/api/v1/oncall"
@@ -99,10 +101,28 @@ class Stage:
                         role=role,
                         password_hash=None,
                         created_at=self.clock.now(),
-                        email_verified_at=self.clock.now() if name != "cleo" else None,
                     ),
                     seat=None,
                 )
+
+    def can_be_reached(self, name: str) -> None:
+        """Has a verified contact."""
+        now = self.clock.now()
+        channel = Channel(
+            id=f"chn_{name}", name=f"to-{name}", kind=ChannelKind.NTFY, settings={}, updated_at=now, updated_by="test"
+        )
+        contact = Contact(
+            id=f"cnt_{name}",
+            person_id=ID[name],
+            channel_id=channel.id,
+            label="",
+            hint="",
+            created_at=now,
+            verified_at=now,
+        )
+        with self.database.begin() as session:
+            contacts.put_channel(session, channel, None)
+            contacts.add_contact(session, contact, "sealed")
 
     def team(self, name: str, *members: str) -> None:
         with self.database.begin() as session:

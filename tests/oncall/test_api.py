@@ -66,6 +66,8 @@ def test_a_change_needs_the_version_that_it_is_of(stage: Stage) -> None:
 
 
 def test_a_preview_covers_all_of_its_time_and_marks_the_gaps(stage: Stage) -> None:
+    for one in ("ann", "ben"):
+        stage.can_be_reached(one)
     days = {**WEEK["layers"][0], "hours": [{"start": "08:00", "end": "20:00"}]}
     stage.make({**WEEK, "layers": [days]})
     answer = stage.api("read").get(f"{URL}/schedules/primary/preview").json()
@@ -191,6 +193,7 @@ def test_a_policy_that_would_go_wrong_is_refused_with_every_reason(stage: Stage)
 
 def test_what_an_author_should_know_is_said_before_saving(stage: Stage) -> None:
     stage.make()
+    stage.can_be_reached("vic")
     said = {
         "name": "shop",
         "steps": [

@@ -52,10 +52,7 @@ def people(session: Database) -> list[PersonSummary]:
 
 @dataclass(frozen=True)
 class StaffMember:
-    """A person as those see them who may have to call: `active` until disabled, `responds` and `admin` by role.
-
-    `verified` says whether the e-mail address was shown to be theirs.
-    """
+    """A person as those see them who may have to call: `active` until disabled, `responds` and `admin` by role."""
 
     id: str
     name: str
@@ -63,7 +60,6 @@ class StaffMember:
     active: bool
     responds: bool
     admin: bool
-    verified: bool
 
 
 def staff(session: Database) -> list[StaffMember]:
@@ -76,7 +72,6 @@ def staff(session: Database) -> list[StaffMember]:
             active=person.disabled_at is None,
             responds=person.role is not Role.VIEWER,
             admin=person.role is Role.ADMIN,
-            verified=person.email is not None and person.email_verified_at is not None,
         )
         for person in store.all_people(session)
     ]

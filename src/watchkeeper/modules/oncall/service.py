@@ -13,6 +13,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Event
 from watchkeeper.modules.identity import public as identity
+from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.oncall import checks, policy, store
 from watchkeeper.modules.oncall.checks import Known
 from watchkeeper.modules.oncall.definition import Schedule
@@ -40,10 +41,12 @@ from watchkeeper.modules.oncall.store import ContentT, ManagedBy, Stored
 
 
 def staff_of(session: Session) -> Staff:
-    """Everybody who may be called, and the teams. Whoever has a verified e-mail address can be reached."""
+    """Everybody who may be called, and the teams. Whoever has a verified contact can be reached."""
+    staff = identity.staff(session)
+    reach = notify.reach(session, [one.id for one in staff])
     members = [
-        Member(one.id, one.name, one.active, one.responds, one.admin, reachable=one.verified)
-        for one in identity.staff(session)
+        Member(one.id, one.name, one.active, one.responds, one.admin, reachable=reach[one.id].verified > 0)
+        for one in staff
     ]
     return Staff({one.id: one for one in members}, identity.team_members(session))
 
