@@ -93,7 +93,8 @@ def _fill_piece(
         listed.append(_write(store, dataset, f"bench-{dataset}-{hour}-{piece}", bounds, template.format(**values)))
     listed += _rollups(store, listed[0])
     with db.begin() as session:
-        parts_store.register(session, listed, segment=f"bench-{hour}-{piece}", at=SystemClock().now())
+        place = store.folder.place_id
+        parts_store.register(session, listed, segment=f"bench-{hour}-{piece}", place=place, at=SystemClock().now())
 
 
 def _write(store: TelemetryStore, dataset: Dataset, name: str, bounds: tuple[int, int], sql: str) -> Part:
