@@ -17,9 +17,10 @@ FORBIDDEN = {
     "script address": re.compile(r"[\"']javascript:", re.IGNORECASE),
 }
 # Where text goes into a page unescaped: file, and the reason why that is safe.
-UNESCAPED: dict[str, str] = {
-    "src/watchkeeper/modules/telemetry/templates/home.html": "blocks of other modules: their own templates escaped them",
-    "src/watchkeeper/modules/telemetry/templates/service.html": "blocks of other modules: their own templates escaped them",
+_BLOCKS = "blocks of other modules: their own templates escaped them"
+UNESCAPED = {
+    "src/watchkeeper/modules/telemetry/templates/home.html": _BLOCKS,
+    "src/watchkeeper/modules/telemetry/templates/service.html": _BLOCKS,
 }
 
 
