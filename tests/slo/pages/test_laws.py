@@ -59,7 +59,7 @@ def _figures() -> list[Figures]:
                 covered=0.0,
                 budget=budget,
                 burns={},
-                forecast=forecast(budget, Counts(), timedelta(hours=1), now, None),
+                forecast=forecast(budget, Counts(), now, None),
             )
         )
     return found
