@@ -45,6 +45,14 @@ def read_directory(root: Path) -> dict[str, str]:
     return found
 
 
+def read_file(path: Path) -> str:
+    """The text of one file. Raises OpsInvalid for what is no file of at most 1 MB with text in UTF-8."""
+    complaints = Complaints()
+    text = _text(path, Position(path.as_posix()), complaints)
+    complaints.refuse_if_any()
+    return text
+
+
 def write_directory(root: Path, files: Mapping[str, str], *, replace: bool) -> list[str]:
     """Write path → text below `root`, and answer the paths that were written; a file is replaced whole or not at all.
 

@@ -107,14 +107,20 @@ def check(document: Document, model: type[ModelT], complaints: Complaints) -> Lo
                 complaints.add(document.key(path), _no_such_field(model, path))
             elif problem["type"] == "missing":
                 complaints.add(document.place(path), f"the field {_dotted(path)}")
+            elif problem["type"] in ("model_type", "dict_type"):
+                names = ", ".join(_names_beside(model, (*path, "")))
+                fields = f"fields such as {names}" if names else "fields"
+                complaints.add(document.place(path), f"{fields} for {_dotted(path)}, found {_shown(problem['input'])}")
             else:
-                text = _expected(problem["msg"])
-                complaints.add(document.place(path), f"{text} for {_dotted(path)}, found {_shown(problem['input'])}")
+                text, also, advice = _expected(problem["msg"]).partition("; ")
+                found = f"for {_dotted(path)}, found {_shown(problem['input'])}"
+                complaints.add(document.place(path), f"{text} {found}{also}{advice}")
         return None
 
 
 def _expected(message: str) -> str:
     """Pydantic's message as what follows the word "expected"."""
+    message = message.replace(", was expected", "").replace(" was expected", "")
     for start in ("Input should be ", "Value error, ", "Assertion failed, "):
         if message.startswith(start):
             message = message.removeprefix(start)

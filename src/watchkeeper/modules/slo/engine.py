@@ -61,6 +61,7 @@ class Engine:
         self._to_read_again: deque[tuple[int, int]] = deque()
         self._forgot_at: int | None = None
         self._stopping = threading.Event()
+        self.is_running = False
         self._stale: dict[Key, set[int]] = {}
         self.lock = threading.RLock()
         self.started_at = clock.now()
@@ -80,6 +81,7 @@ class Engine:
         """Look every few seconds while the block lasts."""
         thread = threading.Thread(target=self._run, name="slo-engine", daemon=True)
         thread.start()
+        self.is_running = True
         try:
             yield
         finally:

@@ -1,10 +1,11 @@
 """The API of objectives: definitions, figures, series, alerts, who spent a budget."""
 
 # Annotations are kept as objects for FastAPI.
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import AwareDatetime
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
@@ -45,11 +46,19 @@ from watchkeeper.modules.telemetry.public import Telemetry
 
 router = api_router("slo")
 
+
+async def looking(engine: Annotated[Engine, part(Engine)]) -> Engine:
+    """For the length of a command no engine runs: then it looks when it is asked for the first time."""
+    if not engine.is_running and engine.looked_at is None:
+        await asyncio.to_thread(engine.run_once)
+    return engine
+
+
 Viewer = Annotated[Actor, requires(VIEW_SLOS)]
 Changer = Annotated[Actor, requires(CHANGE_SLOS)]
 Db = Annotated[Database, database_part()]
 Now = Annotated[Clock, clock_part()]
-TheEngine = Annotated[Engine, part(Engine)]
+TheEngine = Annotated[Engine, Depends(looking)]
 TheTelemetry = Annotated[Telemetry, part(Telemetry)]
 NameInPath = Annotated[str, Path(min_length=1, max_length=63)]
 OfService = Annotated[str | None, Query(max_length=200, description="Only those of this service.")]

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from urllib.parse import urlencode
 
@@ -26,9 +27,25 @@ from watchkeeper.modules.slo.store import Stored
 _LARGEST_ANSWER = 4_000_000
 _MOST_POINTS = 10_000
 _THREADS = 8
-_SCRAPES = 4  # in a window
+SCRAPES = 4  # in a window
 _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
 _INCREASE = re.compile(r"\bincrease\s*\(")
+
+
+def step_of(scrape_interval: timedelta) -> int:
+    """Seconds: about a scrape, and a part of a minute."""
+    scrape = scrape_interval.total_seconds()
+    return next((step for step in (5, 10, 15, 20, 30) if step >= scrape), MINUTE)
+
+
+def with_window(query: str, window: str) -> str:
+    """The query over this window, such as `5m`."""
+    return _WINDOW.sub(window, query)
+
+
+def tells_increase(query: str) -> bool:
+    """Whether it counts events in its window, rather than events a second."""
+    return _INCREASE.search(query) is not None
 
 
 class QueryRefused(Exception):
@@ -127,16 +144,14 @@ class Prometheus:
         return source
 
     def _step(self, counted: Counted) -> int:
-        """Seconds: about a scrape, and a part of a minute."""
-        scrape = self._source(counted).scrape_interval.total_seconds()
-        return next((step for step in (5, 10, 15, 20, 30) if step >= scrape), MINUTE)
+        return step_of(self._source(counted).scrape_interval)
 
     def _windowed(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
         """Each step's share of the count of a window that ends with it. Windows of four scrapes overlap: that moves
         events by half a window, and none out of the sum."""
-        window = _SCRAPES * step
-        points = self._range(source, _WINDOW.sub(f"{window}s", query), since + step, until, step)
-        per = 1.0 / _SCRAPES if _INCREASE.search(query) else float(step)
+        window = SCRAPES * step
+        points = self._range(source, with_window(query, f"{window}s"), since + step, until, step)
+        per = 1.0 / SCRAPES if tells_increase(query) else float(step)
         return {at: value * per for at, value in points.items()}
 
     def _grown(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:

@@ -32,6 +32,7 @@ from watchkeeper.modules.slo import (
     routes,
     routes_records,
     routes_reports,
+    routes_rules,
     store_counts,
 )
 from watchkeeper.modules.slo.blocks import ObjectiveBlocks
@@ -66,6 +67,7 @@ __all__ = [
 ROUTERS = (
     routes_records.router,
     routes_reports.router,
+    routes_rules.router,
     routes.router,
     charts.router,
     pages.router,

@@ -101,7 +101,9 @@ def definition_of(entry: Located[Any], around: Around) -> Made | None:
     annotations = _annotations(document.metadata, of, complaints)
     found = _indicator(spec, of, around)
     window = _window(spec.time_window[0], annotations.get(TIME_ZONE, "UTC"), of, complaints)
-    objectives = _objectives(spec, annotations.get(OBJECTIVES), found and found[0].unit, of, places, complaints)
+    # Where the indicator is wrong, nobody knows yet whether its unit fits.
+    unit = found[0].unit if found is not None else "ms"
+    objectives = _objectives(spec, annotations.get(OBJECTIVES), unit, of, places, complaints)
     slices = _slices(spec, of, complaints)
     rules: list[AlertRule] | None = None
     if spec.alert_policies is not None:
