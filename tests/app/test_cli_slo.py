@@ -79,7 +79,7 @@ def test_files_are_checked_without_a_server(place: Path) -> None:
     lax.write_text(text_of([WEB]).replace("0.999", "99.9"), encoding="utf-8")
     wrong = _run("slo", "validate", lax, "--json")
     told = json.loads(wrong.stdout)
-    assert (wrong.exit_code, told["valid"], told["mistakes"][0]["where"]) == (1, False, f"{lax}:20:15")
+    assert (wrong.exit_code, told["valid"], told["mistakes"][0]["where"]) == (1, False, f"{lax}:24:15")
     assert _run("slo", "validate", place / "nope.yaml").exit_code == 2
 
 
@@ -98,6 +98,8 @@ def test_the_example_of_a_new_directory_is_valid_once_its_comments_are_taken_awa
     _run("init", place / "new")
     example = place / "new" / "slos" / "example.yaml"
     lines = example.read_text(encoding="utf-8").splitlines()
-    example.write_text("\n".join(one[1:] if one[:2] != "# " else one for one in lines) + "\n", encoding="utf-8")
+    example.write_text(
+        "\n".join(one[1:] if one[:2] != "# " or one[:3] == "#  " else one for one in lines) + "\n", encoding="utf-8"
+    )
     checked = _run("slo", "validate", example)
     assert (checked.exit_code, checked.stdout) == (0, "Valid: 2 SLOs in 1 file, 0 warnings.\n"), checked.output

@@ -97,8 +97,8 @@ def test_one_alert_that_is_off_leaves_the_pairs_of_the_other() -> None:
         ("objective: 99.9", "objective: 100", "8:16", "100 % leaves no budget"),
         ("rate(http_requests_total{job=\"shop\"}[{{.window}}])", "rate(x[5m])", "15:22", "a query over [{{.window}}]"),
         ("version: \"prometheus/v1\"", "version: prometheus/v2", "1:10", "'prometheus/v1'"),
-        ("    objective: 99\n", "", "28:5", "the field slos.1.objective"),
-        ("Orders Latency", "orders-availability", "28:11", "each name once"),
+        ("    objective: 99\n", "", "29:5", "the field slos.1.objective"),
+        ("Orders Latency", "orders-availability", "29:11", "each name once"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_where_it_stands(change: str, to: str, where: str, expected: str) -> None:
