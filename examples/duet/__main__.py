@@ -19,7 +19,10 @@ from examples.duet.releases import SERVICES, UnknownRelease, choose_releases
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "scrape", False) and not options.endpoint:
+        parser.error("--scrape needs --endpoint: what is scraped is what is sent")
     # The supervisor ends its children in good order; they, without it, just end.
     die_with_parent(signal.SIGTERM if options.command == "run" else signal.SIGKILL)
     commands = {"run": _run, "serve": _serve, "traffic": _traffic}
@@ -32,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start everything; Ctrl-C ends it")
     run.add_argument("--release", action="append", default=[], help="v1 or v2, or for one service: chat=v2; repeatable")
     run.add_argument("--endpoint", help="where telemetry goes, such as http://127.0.0.1:8700; without it: nowhere")
+    run.add_argument("--scrape", action="store_true", help="also answer Prometheus: GET /metrics of each service")
     run.add_argument("--ports-from", type=int, default=0, help="gateway's port; the others follow (0: any free ones)")
     run.add_argument(
         "--day-seconds",
@@ -47,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, required=True)
     serve.add_argument("--peer", action="append", default=[], help="name=URL")
     serve.add_argument("--endpoint")
+    serve.add_argument("--scrape", action="store_true")
     serve.add_argument("--day-seconds", type=float, default=DAY_SECONDS)
     serve.add_argument("--members", type=int, default=1000)
     traffic = commands.add_parser("traffic", help="only the members, against a gateway that runs")
@@ -68,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
             releases=choose_releases(options.release),
             data=options.data.resolve(),
             endpoint=options.endpoint,
+            scrape=options.scrape,
             ports_from=options.ports_from,
             rate=options.rate,
             seed=options.seed,
@@ -95,7 +101,8 @@ def _serve(options: argparse.Namespace) -> int:
         day_seconds=options.day_seconds,
     )
     listener = socket.socket(fileno=options.fd)
-    serve(options.service, place, listener=listener, endpoint=options.endpoint, logs=options.data / "logs")
+    logs = options.data / "logs"
+    serve(options.service, place, listener=listener, endpoint=options.endpoint, scrape=options.scrape, logs=logs)
     return 0
 
 

@@ -13,18 +13,22 @@ import uvicorn
 from starlette.applications import Starlette
 
 from examples.duet import chat, gateway, matching
+from examples.duet.scraping import scraped
 from examples.duet.service import Peer, Place
 from examples.duet.values import values_of
 from examples.duet.watching import watch_this_process, watched
 
 
-def serve(service: str, place: Place, *, listener: socket.socket, endpoint: str | None, logs: Path) -> None:
-    """Answer on `listener` until SIGTERM."""
+def serve(
+    service: str, place: Place, *, listener: socket.socket, endpoint: str | None, scrape: bool, logs: Path
+) -> None:
+    """Answer on `listener` until SIGTERM; with `scrape` also Prometheus, where telemetry is on."""
     place = replace(place, values=values_of(service, place.data))
     watch_this_process(f"duet-{service}", release=place.release, environment="demo", endpoint=endpoint, logs=logs)
     logging.getLogger("duet").info("started", extra={"release": place.release})
+    app = watched(make_app(service, place))
     config = uvicorn.Config(
-        watched(make_app(service, place)),
+        scraped(app) if scrape else app,
         log_config=None,
         access_log=False,
         loop="asyncio",

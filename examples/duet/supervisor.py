@@ -37,6 +37,7 @@ class Run:
     releases: Mapping[str, str]
     data: Path
     endpoint: str | None = None
+    scrape: bool = False
     ports_from: int = 0
     rate: float = 20.0
     seed: int = 7
@@ -105,10 +106,11 @@ class Supervisor:
     def _service(self, name: str) -> list[str]:
         peers = [f"--peer={peer}={url}" for peer, url in self.urls.items() if peer != name]
         endpoint = [f"--endpoint={self.run.endpoint}"] if self.run.endpoint else []
+        scrape = ["--scrape"] if self.run.scrape else []
         fd = self._listeners[name].fileno()
         return [
             *("serve", name, f"--release={self.run.releases[name]}", f"--fd={fd}", f"--data={self.run.data}"),
-            *(f"--members={self.run.members}", f"--day-seconds={self.run.day_seconds}", *peers, *endpoint),
+            *(f"--members={self.run.members}", f"--day-seconds={self.run.day_seconds}", *peers, *endpoint, *scrape),
         ]
 
     def _traffic(self) -> list[str]:

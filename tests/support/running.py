@@ -43,7 +43,7 @@ def running_server(data: Path, settings: Mapping[str, str] | None = None, *, por
             stderr=subprocess.STDOUT,
         )
     try:
-        url = eventually(lambda: _url(process, data, log), within=30)
+        url = eventually(lambda: _url(process, data, log), within=60)
         with connect(load_configuration({}, data=data)) as client:
             yield RunningServer(process, url, client)
     finally:
