@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,12 +60,22 @@ def postgres_url(postgres: PostgresServer) -> str:
     return postgres.url(name)
 
 
+@pytest.fixture(scope="session")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a migrated, empty SQLite database, which each test's own is copied from."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    opened = open_database(None, folder)
+    Migrations(SCRIPTS).migrate(opened.engine)
+    opened.close()
+    return folder
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """State, migrated and empty; each test runs on both engines."""
     if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("migrated_folder"), tmp_path / "data")
         opened = open_database(None, tmp_path / "data")
-        Migrations(SCRIPTS).migrate(opened.engine)
     else:
         opened = open_database(request.getfixturevalue("postgres_url"), tmp_path)
     yield opened
