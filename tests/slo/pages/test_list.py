@@ -145,3 +145,21 @@ def test_the_board_shows_only_what_needs_attention_and_what_is_left_out(stage: S
     assert "Quick enough" not in said
     assert "disks are replaced" in said
     assert "1 met, 1 without data" in said
+
+
+def test_numbers_are_those_of_the_last_look_and_of_what_people_changed_since(stage: Stage) -> None:
+    three(stage)
+    console = pages(stage)
+
+    def gone() -> dict[str, str]:
+        table = csv.DictReader(io.StringIO(console.get("/slos.csv?q=gone").text))
+        return next(iter(table))
+
+    before = gone()
+    assert gone() == before
+    stage.run(timedelta(minutes=1))
+    assert float(gone()["total"]) > float(before["total"])
+    stage.put(slo("gone", objectives=[{"target": 0.4}]))
+    assert gone()["target"] == "0.4"
+    stage.clock.advance(timedelta(hours=1))  # nobody looks any more; windows move on all the same
+    assert gone()["since"] > before["since"]

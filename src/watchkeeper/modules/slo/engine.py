@@ -23,7 +23,7 @@ from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.modules.slo import alerting, episodes, keeping, store, store_counts
 from watchkeeper.modules.slo.definition import DataSource, Objective
 from watchkeeper.modules.slo.gathering import Gatherer
-from watchkeeper.modules.slo.model import AlertState, Counts, Exclusion
+from watchkeeper.modules.slo.model import AlertState, Counts, Exclusion, Figures
 from watchkeeper.modules.slo.rules import REOPENS_WITHIN
 from watchkeeper.modules.slo.series import HOUR, MINUTE
 from watchkeeper.modules.slo.settings import SloSettings
@@ -37,6 +37,16 @@ _CHUNK = 6 * HOUR
 _MINUTES_OF = 8 * HOUR  # the hours whose minutes are kept one by one
 _RECENT = 3 * MINUTE  # what each look reads again: telemetry comes a few seconds late
 _LATE_SHARE = 0.2  # of the time between two looks goes to what came late, so that alerts are looked at in time
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Every objective, worst first, as it was computed for a page: of this generation and look, at this instant."""
+
+    generation: int
+    look: int
+    at: datetime
+    figures: tuple[Figures, ...]
 
 
 class Engine:
@@ -75,6 +85,9 @@ class Engine:
         # Those whose history could not be read yet.
         self._unfilled: dict[Key, Tracker] = {}
         self._definitions: tuple[int, tuple[Stored, ...]] = (-1, ())
+        # Grows with each look; what was computed from counts and alerts holds until the next.
+        self.looks = 0
+        self.computed: Computed | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -102,6 +115,7 @@ class Engine:
         if transitions:
             with self._db.begin() as session:
                 episodes.take(session, transitions, now)
+        self.looks += 1
         self._keep(now)
 
     def _keep(self, now: datetime) -> None:

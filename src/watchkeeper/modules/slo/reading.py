@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.modules.slo import alerting, checks, store, store_counts
 from watchkeeper.modules.slo.calendars import length_of, window_of
 from watchkeeper.modules.slo.definition import Objective
-from watchkeeper.modules.slo.engine import Engine
+from watchkeeper.modules.slo.engine import Computed, Engine
 from watchkeeper.modules.slo.errors import SloNotFound
 from watchkeeper.modules.slo.model import (
     BURN_WINDOWS,
@@ -34,16 +34,29 @@ from watchkeeper.modules.slo.tracker import Tracker
 _WORST_FIRST = {status: number for number, status in enumerate(Status)}
 _AT_RISK = 0.75  # of the budget
 _MOST_POINTS = 1_000
+_KEPT_FOR = timedelta(seconds=15)  # as often as the engine looks
 
 
 def all_figures(session: Session, engine: Engine, now: datetime, *, service: str | None = None) -> list[Figures]:
-    """Every objective, worst first: by status, then by how much of the budget is gone."""
+    """Every objective, worst first: by status, then by how much of the budget is gone.
+
+    Computed once for each look of the engine and each change that people make, whoever asks how often: of a thousand it
+    takes a quarter of a second.
+    """
+    generation = store.generation_of(session)
+    kept = engine.computed
+    is_of_now = kept is not None and timedelta(0) <= now - kept.at < _KEPT_FOR
+    if kept is None or not is_of_now or (kept.generation, kept.look) != (generation, engine.looks):
+        kept = engine.computed = Computed(generation, engine.looks, now, tuple(_all_figures(session, engine, now)))
+    return [one for one in kept.figures if service in (None, one.definition.service)]
+
+
+def _all_figures(session: Session, engine: Engine, now: datetime) -> list[Figures]:
     given_back = _given_back(session)
     open_alerts = store_counts.episodes(session, open_only=True, limit=10_000)
     found = [
         _figures(engine, stored, objective, now, given_back, open_alerts)
         for stored in engine.definitions(session)
-        if service in (None, stored.definition.service)
         for objective in stored.definition.objectives
     ]
     return sorted(found, key=_rank)
