@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.slo.rules.support import PROMTOOL, Counters, Piece, Stream, ratio_of, run_rules, source_of_step, written
 from tests.slo.support import SETTINGS, Stage
 from watchkeeper.kernel.clock import ManualClock
@@ -17,7 +18,14 @@ from watchkeeper.modules.slo.service import Slos
 from watchkeeper.modules.slo.sources_prometheus import Prometheus
 
 # Ten hours of looks every fifteen seconds, twice, on a machine that may be busy.
-pytestmark = [pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(autouse=True)
+def _promtool() -> None:
+    if PROMTOOL is None:
+        missing("promtool is not installed: on Debian it comes with the package prometheus")
+
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = {"rolling": "1d"}
