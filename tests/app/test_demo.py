@@ -39,7 +39,7 @@ class Demo:
 
     def link(self) -> str:
         """The link that signs in, as soon as it is printed."""
-        return eventually(lambda: re.search(r"http://\S+/login/link/\S+", self.said()), within=30).group()
+        return eventually(lambda: re.search(r"http://\S+/login/link/\S+", self.said()), within=90).group()
 
     def ended(self) -> int:
         """Its exit code."""
