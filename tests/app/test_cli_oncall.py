@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.oncall.support import WEEK
+from tests.oncall.support import WEEK, give_contact
 from watchkeeper.app.cli import cli
 from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.server import Watchkeeper
@@ -46,6 +46,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 email_verified_at=now,
             )
             people.add_person(session, person, seat=None)
+            give_contact(session, person.id, name, now)
         schedule = Addresses.read(session).kept(Schedule.model_validate(WEEK))
         Definitions(session, watchkeeper.clock).put(schedule, by="x", source="cli")
     return folder
@@ -84,7 +85,8 @@ def test_somebody_stands_in_and_is_on_call_then(data: Path) -> None:
 
 
 def test_a_check_ends_with_1_when_there_is_something_to_say(data: Path) -> None:
-    assert run("check").exit_code == 0
+    first = run("check")
+    assert first.exit_code == 0, first.output
     ended = {**WEEK, "name": "old", "layers": [{**WEEK["layers"][0], "until": "2026-02-01T00:00:00Z"}]}
     opened = Watchkeeper.open(load_configuration({}, data=data), background=False)
     with opened as watchkeeper, watchkeeper.db.begin() as session:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
@@ -73,6 +75,24 @@ class Cast:
         return None
 
 
+def give_contact(session: Session, person_id: str, name: str, now: datetime) -> None:
+    """A verified contact of this person's own."""
+    channel = Channel(
+        id=f"chn_{name}", name=f"to-{name}", kind=ChannelKind.NTFY, settings={}, updated_at=now, updated_by="test"
+    )
+    contact = Contact(
+        id=f"cnt_{name}",
+        person_id=person_id,
+        channel_id=channel.id,
+        label="",
+        hint="",
+        created_at=now,
+        verified_at=now,
+    )
+    contacts.put_channel(session, channel, None)
+    contacts.add_contact(session, contact, "sealed")
+
+
 @dataclass
 class Stage:
     """On-call on a database, and who comes to it."""
@@ -107,22 +127,8 @@ class Stage:
 
     def can_be_reached(self, name: str) -> None:
         """Has a verified contact."""
-        now = self.clock.now()
-        channel = Channel(
-            id=f"chn_{name}", name=f"to-{name}", kind=ChannelKind.NTFY, settings={}, updated_at=now, updated_by="test"
-        )
-        contact = Contact(
-            id=f"cnt_{name}",
-            person_id=ID[name],
-            channel_id=channel.id,
-            label="",
-            hint="",
-            created_at=now,
-            verified_at=now,
-        )
         with self.database.begin() as session:
-            contacts.put_channel(session, channel, None)
-            contacts.add_contact(session, contact, "sealed")
+            give_contact(session, ID[name], name, self.clock.now())
 
     def team(self, name: str, *members: str) -> None:
         with self.database.begin() as session:

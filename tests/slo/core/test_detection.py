@@ -13,7 +13,7 @@ def test_burn_rates_find_what_matters_and_little_else_and_a_plain_threshold_can_
     assert ours.true >= 10
     assert ours.recall >= 0.95
     assert ours.precision >= 0.95
-    assert all(one.precision < 0.7 or one.recall < 0.9 for one in plain)
+    assert all(one.precision < 0.75 or one.recall < 0.8 for one in plain)
 
 
 def test_a_trace_is_the_same_of_the_same_seed_and_another_of_another() -> None:
