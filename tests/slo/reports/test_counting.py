@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from tests.slo.reports.support import AGREEMENT, count, promised, put_at, report_of
 from tests.slo.support import Stage, slo
-from watchkeeper.modules.slo.model import Counts, added
+from watchkeeper.modules.slo import store_counts
+from watchkeeper.modules.slo.model import AlertState, Counts, added, rules_of
 from watchkeeper.modules.slo.reports.counting import Counting
 from watchkeeper.modules.slo.reports.period import Period, whole_hours
+from watchkeeper.modules.slo.rules import rule_text
 from watchkeeper.modules.slo.series import HOUR
 from watchkeeper.modules.slo.store_counts import ALL, net_of
 
@@ -118,6 +120,31 @@ def test_a_quarter_has_its_months_and_they_add_up(stage: Stage) -> None:
     assert (total.good, total.total) == (pytest.approx(one.counts.good), one.counts.total)
     assert [agreement.period for agreement in found.agreements] == ["2026-07", "2026-08", "2026-09"]
     assert [agreement.tiers[0].amount for agreement in found.agreements] == [0, 250, 0]
+
+
+@pytest.mark.parametrize(("burn", "began_before"), [("14.4x", 1), ("1x", 50)])
+def test_what_an_incident_spent_begins_where_the_errors_began_that_fired_it(
+    stage: Stage, burn: str, began_before: int
+) -> None:
+    definition = promised()
+    put_at(stage, SINCE, definition)
+    count(stage, SINCE, UNTIL, 1_000, 1_000)
+    fired, resolved = SINCE + timedelta(days=10), SINCE + timedelta(days=10, hours=2)
+    count(stage, fired - timedelta(hours=began_before), resolved, 996, 1_000)
+    rule = next(
+        text
+        for text in (rule_text(one, definition.window.length) for one in rules_of(definition))
+        if text.startswith(f"{burn} ")
+    )
+    alert = AlertState(
+        "alr_1", "api", "main", "gateway", "burn", "page", "key", fired, resolved, fired, 1, (rule,), 4.0, 0.1
+    )
+    with stage.database.begin() as session:
+        assert store_counts.add_alert(session, alert)
+    [incident] = report_of(stage, OCTOBER).objectives[0].incidents
+    # Nine tenths of the errors came since then, and it ended two hours later.
+    assert 4 * (0.9 * began_before + 2 - 1) <= incident.bad <= 4 * (began_before + 2)
+    assert incident.share == pytest.approx(incident.bad / (4 * (began_before + 2)))
 
 
 def test_a_quarterly_agreement_is_in_no_monthly_report(stage: Stage) -> None:

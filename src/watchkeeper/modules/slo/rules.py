@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
 from watchkeeper.modules.slo.definition import Alerting, AlertRule
 from watchkeeper.modules.slo.model import AlertState, Burn, burn_of
-from watchkeeper.modules.slo.series import Series
+from watchkeeper.modules.slo.series import MINUTE, Series
 from watchkeeper_client.rules import duration_text
 
 # A rule that held goes on holding until the long window is this far below its burn rate.
 HYSTERESIS = 0.9
 REOPENS_WITHIN = timedelta(minutes=15)
 SETTLES_IN = timedelta(minutes=5)
+_SAW_AT_LEAST = timedelta(hours=1)  # an alert by rules that are no more
+_MOST_OF_IT = 0.9
 _EQUAL = 1 - 1e-9
 
 
@@ -41,6 +43,23 @@ def _text(burn: float, misses: int | None, long: timedelta, short: timedelta) ->
     if misses is not None:
         return f"{misses} bad within {duration_text(long)}"
     return f"{burn:.4g}x over {duration_text(long)} and {duration_text(short)}"
+
+
+def harm_since(
+    alert: AlertState, rules: Sequence[AlertRule], window: timedelta, bad: Callable[[float, float], float]
+) -> datetime:
+    """When what fired an alert began: since then came nine tenths of the bad events of the window that fired it.
+
+    `bad` answers how many there were between two instants, in seconds since 1970. To a minute.
+    """
+    reaches = [rule.long for rule in rules if rule_text(rule, window) in alert.rules]
+    fired = alert.started_at.timestamp()
+    low, high = fired - min(reaches, default=_SAW_AT_LEAST).total_seconds(), fired
+    wanted = _MOST_OF_IT * bad(low, fired)
+    while high - low > MINUTE:
+        middle = (low + high) / 2
+        low, high = (middle, high) if bad(middle, fired) >= wanted else (low, middle)
+    return datetime.fromtimestamp(low, UTC)
 
 
 def look(

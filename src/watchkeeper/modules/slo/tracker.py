@@ -6,18 +6,17 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from watchkeeper.modules.slo.definition import Freshness, Objective
 from watchkeeper.modules.slo.model import AlertState, Counts, Exclusion, rules_of
-from watchkeeper.modules.slo.rules import Seen, look, rule_text
+from watchkeeper.modules.slo.rules import Seen, harm_since, look, rule_text
 from watchkeeper.modules.slo.series import HOUR, MINUTE, Series
 from watchkeeper.modules.slo.shaping import split
 from watchkeeper.modules.slo.store import Stored
 from watchkeeper.modules.slo.store_counts import ALL, HourRow, net
 
 WRITTEN_KEPT = 26 * HOUR
-_BEFORE_AN_ALERT = timedelta(hours=1)
 
 
 @dataclass
@@ -172,16 +171,9 @@ class Tracker:
                 self.clear_since.setdefault(action, now)
 
     def harm_since(self, alert: AlertState) -> datetime:
-        """When what fired an alert began: since then came nine tenths of the bad events of the window that it saw."""
+        """When what fired an alert began."""
         window = self.stored.definition.window.length
-        reaches = [rule.long for rule in self.rules if rule_text(rule, window) in alert.rules]
-        fired = alert.started_at.timestamp()
-        low, high = fired - min(reaches, default=_BEFORE_AN_ALERT).total_seconds(), fired
-        wanted = 0.9 * self.series.between(low, fired).bad
-        while high - low > MINUTE:
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.series.between(middle, fired).bad >= wanted else (low, middle)
-        return datetime.fromtimestamp(low, UTC)
+        return harm_since(alert, self.rules, window, lambda since, until: self.series.between(since, until).bad)
 
     def forget(self, before: int) -> None:
         """Drop what exclusions held before an instant; sums of it are stored."""

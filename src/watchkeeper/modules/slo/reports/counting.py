@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,7 +16,17 @@ from watchkeeper.kernel.journal import Fact, FactFilter
 from watchkeeper.modules.slo import spending, store, store_counts
 from watchkeeper.modules.slo.definition import Agreement, Definition, Objective
 from watchkeeper.modules.slo.engine import Engine
-from watchkeeper.modules.slo.model import AlertState, Cause, Counts, Exclusion, Revision, Spending, added, budget_of
+from watchkeeper.modules.slo.model import (
+    AlertState,
+    Cause,
+    Counts,
+    Exclusion,
+    Revision,
+    Spending,
+    added,
+    budget_of,
+    rules_of,
+)
 from watchkeeper.modules.slo.reports import store as store_reports
 from watchkeeper.modules.slo.reports.content import (
     AgreementReport,
@@ -30,6 +40,7 @@ from watchkeeper.modules.slo.reports.content import (
 )
 from watchkeeper.modules.slo.reports.credits import credits_for, is_below
 from watchkeeper.modules.slo.reports.period import Period, whole_hours
+from watchkeeper.modules.slo.rules import harm_since
 from watchkeeper.modules.slo.series import HOUR
 from watchkeeper.modules.slo.shaping import touches
 from watchkeeper.modules.slo.store import Stored
@@ -37,7 +48,6 @@ from watchkeeper.modules.slo.store_counts import HourRow
 from watchkeeper.modules.telemetry.public import QueryTooSlow, Telemetry
 from watchkeeper_client.rules import duration_text
 
-_BEFORE_AN_ALERT = timedelta(hours=1)  # what fired an alert came before it
 _MOST_CHANGES = 20
 _CHANGES = ("config.changed", "catalog.service_changed")
 Hours = Mapping[int, Mapping[str, HourRow]]
@@ -201,28 +211,38 @@ class Counting:
         return sorted((one for one in found if one.objective in ("", objective)), key=lambda one: one.started_at)
 
     def _incidents(self, objective: str, alerts: Sequence[AlertState], whole: Counts) -> list[Cause]:
-        """Each stretch from an hour before an alert fired until it was over, those that overlap as one; largest first.
+        """Each stretch from when what fired an alert began until it was over, those that overlap as one; largest first.
 
         Its events are those of the stored hours that it touches.
         """
         first, last = self.bounds[0], min(self.bounds[1], self.now)
+        burns = [alert for alert in alerts if alert.kind == "burn"]
+        hours = self._hours(objective, first, last) if burns else {}
+        net = {hour: store_counts.net(parts, self.definition.excludes) for hour, parts in hours.items()}
+
+        def bad(since: float, until: float) -> float:
+            return sum(counts.bad for hour, counts in net.items() if hour + HOUR > since and hour < until)
+
         stretches: list[tuple[datetime, datetime, str]] = []
-        for one in (alert for alert in alerts if alert.kind == "burn"):
-            start, end = max(first, one.started_at - _BEFORE_AN_ALERT), min(last, one.resolved_at or last)
+        began = {one.id: self._began(one, bad) for one in burns}
+        for one in sorted(burns, key=lambda alert: began[alert.id]):
+            start, end = max(first, began[one.id]), min(last, one.resolved_at or last)
             if stretches and start <= stretches[-1][1]:
                 stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]), stretches[-1][2])
             elif start < end:
                 stretches.append((start, end, one.id))
-        hours = self._hours(objective, first, last) if stretches else {}
         taken: set[int] = set()
         found = []
         for start, end, name in stretches:
-            mine = {hour for hour in hours if hour + HOUR > start.timestamp() and hour < end.timestamp()} - taken
+            mine = {hour for hour in net if hour + HOUR > start.timestamp() and hour < end.timestamp()} - taken
             taken |= mine
-            counts = added(store_counts.net(hours[hour], self.definition.excludes) for hour in mine)
+            counts = added(net[hour] for hour in mine)
             share = counts.bad / whole.bad if whole.bad > 0 else 0.0
             found.append(Cause(name, counts.bad, counts.total, share, since=start, until=end))
         return sorted(found, key=lambda one: -one.bad)
+
+    def _began(self, alert: AlertState, bad: Callable[[float, float], float]) -> datetime:
+        return harm_since(alert, rules_of(self.definition), self.definition.window.length, bad)
 
     def _changes(self, incidents: Sequence[Cause]) -> list[Change]:
         """Changes of the service's configuration or description in the stretches that burned, oldest first."""
