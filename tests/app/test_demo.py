@@ -62,7 +62,7 @@ def demo(tmp_path: Path, *arguments: str) -> Iterator[Demo]:
     finally:
         process.kill()
         process.wait()
-        eventually(lambda: not processes_of(data), within=15)
+        eventually(lambda: not processes_of(data))
 
 
 def processes_of(data: Path) -> list[int]:
@@ -110,9 +110,9 @@ def test_it_ends_by_itself_after_the_time_that_was_asked_for(tmp_path: Path) -> 
 def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
     with demo(tmp_path) as started:
         started.link()
-        eventually(lambda: len(processes_of(started.data)) >= 6, within=20)
+        eventually(lambda: len(processes_of(started.data)) >= 6)
         started.process.kill()
-        eventually(lambda: not processes_of(started.data), within=15)
+        eventually(lambda: not processes_of(started.data))
 
 
 def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:

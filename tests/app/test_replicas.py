@@ -152,7 +152,7 @@ def test_telemetry_of_separate_folders_is_safe_and_everybody_is_told(replicas: R
         assert answer.status_code == 200
         return {one["service"] for one in answer.json()}
 
-    eventually(lambda: services(replicas.a) >= {"duet-gateway"}, within=15)
+    eventually(lambda: services(replicas.a) >= {"duet-gateway"})
     assert "duet-gateway" not in services(replicas.b)
 
     def banner(server: RunningServer) -> bool:

@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Itera
         # So that every page has something on it, whichever test comes first.
         configure(server.client)
         server.client.post("/api/v1/tokens", json={"name": "weekly-report", "scopes": ["read"]}).raise_for_status()
-        eventually(lambda: _is_visible(server), within=20)
+        eventually(lambda: _is_visible(server))
         define_objectives(server.client)
         eventually(lambda: burns(server.client), within=60)
         yield server

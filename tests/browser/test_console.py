@@ -47,7 +47,7 @@ def test_a_slow_request_leads_to_its_trace(visit: Open) -> None:
 @sizes
 def test_a_trace_is_a_waterfall_across_services(visit: Open, server: RunningServer, shop: Shop, size: str) -> None:
     trace = shop.serve(fails=True)
-    eventually(lambda: _is_whole(server, trace), within=10)
+    eventually(lambda: _is_whole(server, trace))
     page = visit(f"/traces/{trace}", size)
     assert page.locator(".wk-span-service").all_inner_texts() == [GATEWAY, GATEWAY, ORDERS, ORDERS]
     assert page.locator(".wk-failed").count() >= 1

@@ -97,7 +97,7 @@ def test_alertmanager_sends_both_ways_what_fires_and_what_ended(server: RunningS
 
     send()
     for service in ("by-webhook", "as-pagerduty"):
-        (group,) = eventually(lambda service=service: groups(server, service, "triggered"), within=60)  # type: ignore[misc]
+        (group,) = eventually(lambda service=service: groups(server, service, "triggered"), within=180)  # type: ignore[misc]
         assert group["alert_count"] == 1
     (hook,) = groups(server, "by-webhook", "triggered")
     assert (hook["title"], hook["severity"], hook["family"]) == (
@@ -107,7 +107,7 @@ def test_alertmanager_sends_both_ways_what_fires_and_what_ended(server: RunningS
     )
     send(endsAt=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1)))
     for service in ("by-webhook", "as-pagerduty"):
-        assert eventually(lambda service=service: groups(server, service, "resolved"), within=60)  # type: ignore[misc]
+        assert eventually(lambda service=service: groups(server, service, "resolved"), within=180)  # type: ignore[misc]
 
 
 def test_pagerdutys_own_client_needs_only_another_address(server: RunningServer) -> None:

@@ -36,7 +36,7 @@ schema = schemathesis.openapi.from_path(ROOT / "docs/contracts/openapi.json").ex
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(tmp_path_factory.mktemp("contract") / "data") as server:
         Shop(server.url).be_busy(10)
-        eventually(lambda: server.client.get(f"/api/v1/services/{GATEWAY}").is_success, within=20)
+        eventually(lambda: server.client.get(f"/api/v1/services/{GATEWAY}").is_success)
         yield server
 
 

@@ -60,7 +60,7 @@ def service(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> 
         command, env={**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": server.url}, cwd=file.parent, stderr=subprocess.PIPE
     )
     try:
-        eventually(lambda: _listens(port), within=20)
+        eventually(lambda: _listens(port))
         for number in range(5):
             assert httpx.get(f"http://127.0.0.1:{port}/orders/{number}", trust_env=False).json() == {"left": 2}
     finally:

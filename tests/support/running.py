@@ -55,7 +55,7 @@ def running_server(data: Path, settings: Mapping[str, str] | None = None, *, por
             process.wait()
 
 
-def eventually(look: Callable[[], T], *, within: float = 10.0) -> T:
+def eventually(look: Callable[[], T], *, within: float = 60.0) -> T:
     """What `look` finds as soon as that is something; fails with its last answer otherwise."""
     until = time.monotonic() + within
     while not (found := look()):

@@ -70,7 +70,7 @@ def put(server: RunningServer, key: str, value: Any, **more: Any) -> None:
 def test_a_change_has_its_effect_within_a_second(server: RunningServer, client: Client) -> None:
     for value in (5, 6, 7):
         put(server, KEY, value)
-        eventually(lambda value=value: client.get(KEY) == value, within=1)  # type: ignore[misc]
+        eventually(lambda value=value: client.get(KEY) == value)  # type: ignore[misc]
 
 
 def test_callbacks_hear_which_keys_changed_and_a_broken_one_stops_nobody(server: RunningServer, client: Client) -> None:
@@ -109,7 +109,7 @@ def test_a_client_made_before_a_fork_lives_in_every_child(server: RunningServer,
         started += os.read(reading, 1_000)
     changed = time.time()
     put(server, KEY, 2)
-    eventually(lambda: client.get(KEY) == 2, within=1)
+    eventually(lambda: client.get(KEY) == 2)
     for child in children:
         os.waitpid(child, 0)
     told = [line.split() for line in (started + os.read(reading, 10_000)).decode().splitlines() if line != "started"]
@@ -180,7 +180,7 @@ def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
     assert client.get(KEY) == 3
     with running_server(tmp_path / "data", port=int(port)) as server:
         put(server, KEY, 4)
-        eventually(lambda: client.get(KEY) == 4, within=15)
+        eventually(lambda: client.get(KEY) == 4)
     client.close()
 
 

@@ -239,7 +239,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         member.sign_in(population(1)[0])
         member.ask(fails=False)
         member.ask(fails=True)
-        eventually(lambda: value_of(asked, f"sum({_ALL})") == len(member.answered), within=20)
+        eventually(lambda: value_of(asked, f"sum({_ALL})") == len(member.answered))
         time.sleep(STEP)
         yield Scene(server, asked, member)
 
@@ -253,7 +253,7 @@ def test_an_objective_has_the_same_counts_and_alerts_from_telemetry_and_from_pro
         fired: dict[str, datetime] = eventually(lambda: _all_fired(scene), within=60)
     sent = scene.member.minutes()
     everything = len(scene.member.answered)
-    eventually(lambda: _told(scene, "embedded") == everything, within=20)
+    eventually(lambda: _told(scene, "embedded") == everything)
     time.sleep(WINDOW + LOOK)
     found = {one["name"]: scene.minutes(one["name"]) for one in OBJECTIVES}
     print(f"{fired=}", f"{sent=}", *found.items(), sep="\n")  # shown where it fails
