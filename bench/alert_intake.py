@@ -1,28 +1,27 @@
-"""Alerts a second, beside Debian's Alertmanager on the same alerts, and a storm of 10,000 alerts a minute.
+"""Alerts taken in a second, beside Debian's Alertmanager on the same alerts.
 
-`python -m bench.alert_intake [--alerts 20000] [--minutes 3]`
+`python -m bench.alert_intake [--alerts 20000]`
 
 Alertmanager keeps alerts in memory only; Watchkeeper answers when they are durable in its database. Both get the same
-bodies from the same senders in the same run, 64 alerts to a request, as Prometheus sends them.
+alerts from the same senders in the same run, 64 to a request, as Prometheus sends them: those of `bench.storm`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
-import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,47 +29,71 @@ from bench.support import Server, headline, running_server
 
 SENDERS = 4
 IN_A_REQUEST = 64
-RULES, SERVICES = 8, 5  # at most 40 groups
-A_MINUTE = 10_000
+GROUPS = 49  # and one more is the new critical one of a storm
+_JSON = {"Content-Type": "application/json"}
 
 
-def alert(rnd: random.Random, number: int, now: float) -> dict[str, Any]:
-    """One of many instances of a few rules of a few services."""
-    rule, service = number % RULES, number // RULES % SERVICES
+def alert(number: int, total: int, now: float) -> dict[str, Any]:
+    """One of many hosts' of few rules. Groups come one after the other; the last third of all are repeats."""
+    host = number % max(1, total * 2 // 3)
+    group = host % (1 + (GROUPS - 1) * host // max(1, total * 2 // 3))
     return {
         "labels": {
-            "alertname": f"Rule{rule}",
-            "service": f"service-{service}",
-            "instance": f"10.0.{number // 250 % 250}.{number % 250}:8080",
-            "severity": ("warning", "error", "critical")[rule % 3],
+            "alertname": f"Rule{group}",
+            "service": f"service-{group % 7}",
+            "instance": f"10.{host // 62_500}.{host // 250 % 250}.{host % 250}:8080",
+            "zone": f"zone-{host % 3}",
+            "severity": ("critical", "error", "critical", "error", "warning")[group % 5],
         },
-        "annotations": {"summary": f"Rule {rule} holds", "description": f"value {rnd.random():.3f}"},
-        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - number % 600)),
+        "annotations": {"summary": f"Page number {group}", "description": f"value {number % 997 / 997:.3f}"},
+        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - host % 600)),
         "generatorURL": "http://prometheus.example/graph",
     }
 
 
+def is_urgent(group: int) -> bool:
+    """Whether it wakes somebody at once; warnings are gathered for two minutes."""
+    return group % 5 != 4
+
+
 def requests_of(count: int) -> list[list[dict[str, Any]]]:
     """The same alerts for both, in requests."""
-    rnd, now = random.Random(7), time.time()
-    made = [alert(rnd, number, now) for number in range(count)]
+    now = time.time()
+    made = [alert(number, count, now) for number in range(count)]
     return [made[start : start + IN_A_REQUEST] for start in range(0, count, IN_A_REQUEST)]
 
 
-def rate(url: str, bodies: list[bytes]) -> float:
+class Sender:
+    """A connection that stays; much lighter than a client for everything, since sender and server share the cores."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        self._path = parts.path
+
+    def post(self, body: bytes) -> int:
+        """The status."""
+        self._connection.request("POST", self._path, body, _JSON)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+def rate(url: str, bodies: Sequence[bytes]) -> float:
     """Requests a second until the last is answered; what is answered 429 is sent again."""
-    work, lock = iter(bodies), threading.Lock()
+    work, lock, failed = iter(bodies), threading.Lock(), []
 
     def send() -> None:
-        with httpx.Client(timeout=60, trust_env=False) as client:
-            while True:
-                with lock:
-                    body = next(work, None)
-                if body is None:
-                    return
-                while (answer := client.post(url, content=body, headers=JSON)).status_code == 429:
-                    time.sleep(0.2)
-                answer.raise_for_status()
+        sender = Sender(url)
+        while True:
+            with lock:
+                body = next(work, None)
+            if body is None:
+                return
+            while (status := sender.post(body)) == 429:
+                time.sleep(0.2)
+            if status >= 300:
+                failed.append(status)
 
     started = time.monotonic()
     threads = [threading.Thread(target=send) for _ in range(SENDERS)]
@@ -78,10 +101,9 @@ def rate(url: str, bodies: list[bytes]) -> float:
         thread.start()
     for thread in threads:
         thread.join()
+    if failed:
+        raise SystemExit(f"{len(failed)} requests were refused, such as with {failed[0]}")
     return len(bodies) / (time.monotonic() - started)
-
-
-JSON = {"Content-Type": "application/json"}
 
 
 @contextlib.contextmanager
@@ -119,136 +141,29 @@ def way_in(server: Server, kind: str, **more: Any) -> str:
         return str(client.post("/api/v1/alerts/integrations", json=order).raise_for_status().json()["key"])
 
 
-@dataclass
-class Storm:
-    """What a storm found."""
-
-    took: list[float] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-    acknowledged: list[float] = field(default_factory=list)
-    critical_seen_after: float = 0.0
-    memory_mb: float = 0.0
-    behind: float = 0.0
-
-
-def storm(server: Server, key: str, minutes: float) -> Storm:
-    """An event each time one is due, whatever became of those before: senders don't wait for each other."""
-    found, lock = Storm(), threading.Lock()
-    total = int(A_MINUTE * minutes)
-    rnd, started = random.Random(11), time.monotonic()
-    numbers = iter(range(total))
-
-    def send() -> None:
-        with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
-            while True:
-                with lock:
-                    number = next(numbers, None)
-                    value = rnd.random()
-                if number is None:
-                    return
-                due = started + number * 60 / A_MINUTE
-                time.sleep(max(0.0, due - time.monotonic()))
-                began = time.monotonic()
-                status = client.post("/v2/enqueue", json=event(key, number, value)).status_code
-                with lock:
-                    found.took.append(time.monotonic() - began)
-                    found.statuses[status] += 1
-                    found.behind = max(found.behind, began - due)
-
-    threads = [threading.Thread(target=send) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    _meanwhile(server, key, found, threads, minutes)
-    for thread in threads:
-        thread.join()
-    return found
-
-
-def event(key: str, number: int, value: float) -> dict[str, Any]:
-    """A third of them repeat an alert that fires already, with another value."""
-    instance = number % (A_MINUTE * 2)
-    rule, service = instance % RULES, instance // RULES % SERVICES
-    return {
-        "routing_key": key,
-        "event_action": "trigger",
-        "dedup_key": f"i-{instance}",
-        "payload": {
-            "summary": f"Rule {rule} holds on host-{instance}",
-            "source": f"host-{instance}",
-            "severity": ("warning", "error", "critical")[rule % 3],
-            "class": f"Rule{rule}",
-            "custom_details": {"service": f"service-{service}", "value": round(value, 3)},
-        },
-    }
-
-
-def _meanwhile(server: Server, key: str, found: Storm, threads: list[threading.Thread], minutes: float) -> None:
-    started, told = time.monotonic(), False
-    with server.client() as client:
-        while any(thread.is_alive() for thread in threads):
-            found.memory_mb = max(found.memory_mb, server.resident_mb())
-            groups = client.get("/api/v1/alerts", params={"status": "triggered", "limit": 1}).json()["items"]
-            for one in groups:
-                began = time.monotonic()
-                client.post(f"/api/v1/alerts/{one['id']}/acknowledge", json={}).raise_for_status()
-                found.acknowledged.append(time.monotonic() - began)
-            if not told and time.monotonic() - started > minutes * 30:
-                told = True
-                found.critical_seen_after = _critical(client, key)
-            time.sleep(0.5)
-
-
-def _critical(client: httpx.Client, key: str) -> float:
-    """Seconds from sending a new critical alert to its standing in the list."""
-    new = event(key, 10**6, 0.0)
-    new["payload"] |= {"class": "NewAndCritical", "severity": "critical"}
-    began = time.monotonic()
-    client.post("/v2/enqueue", json=new).raise_for_status()
-    while not client.get("/api/v1/alerts", params={"q": "NewAndCritical"}).json()["items"]:
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-def percentile(values: list[float], share: float) -> float:
-    """In milliseconds."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1_000 if values else 0.0
+def compare(count: int) -> None:
+    """Measure both and print the ratio."""
+    batches = requests_of(count)
+    with alertmanager() as url:
+        theirs = rate(f"{url}/api/v2/alerts", [json.dumps(one).encode() for one in batches]) * IN_A_REQUEST
+    with running_server(self_telemetry="false") as server:
+        place = f"{server.url}/integrations/alertmanager/{way_in(server, 'alertmanager')}"
+        bodies = [json.dumps({"alerts": [{"status": "firing", **one} for one in batch]}).encode() for batch in batches]
+        ours = rate(place, bodies) * IN_A_REQUEST
+        again = rate(place, bodies) * IN_A_REQUEST
+    print(f"  {count:,} alerts, {IN_A_REQUEST} to a request, {SENDERS} senders")
+    print(f"  Alertmanager, memory only   {theirs:10,.0f} alerts/s")
+    print(f"  Watchkeeper, new, durable   {ours:10,.0f} alerts/s   ratio {ours / theirs:.3f}")
+    print(f"  Watchkeeper, repeated       {again:10,.0f} alerts/s   ratio {again / theirs:.3f}")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--alerts", type=int, default=20_000)
-    parser.add_argument("--minutes", type=float, default=3)
     options = parser.parse_args()
-    headline("Alerts taken in, beside Debian's Alertmanager (in memory), and a storm")
-    batches = requests_of(options.alerts)
-    with alertmanager() as url:
-        theirs = rate(f"{url}/api/v2/alerts", [json.dumps(one).encode() for one in batches]) * IN_A_REQUEST
-    with running_server(self_telemetry="false") as server:
-        key = way_in(server, "alertmanager")
-        bodies = [json.dumps({"alerts": [{"status": "firing", **one} for one in batch]}).encode() for batch in batches]
-        ours = rate(f"{server.url}/integrations/alertmanager/{key}", bodies) * IN_A_REQUEST
-        again = rate(f"{server.url}/integrations/alertmanager/{key}", bodies) * IN_A_REQUEST
-    print(f"  Alertmanager, memory only   {theirs:10,.0f} alerts/s")
-    print(f"  Watchkeeper, new, durable   {ours:10,.0f} alerts/s   ratio {ours / theirs:.3f}")
-    print(f"  Watchkeeper, repeated       {again:10,.0f} alerts/s   ratio {again / theirs:.3f}")
-    with running_server(self_telemetry="false") as server:
-        found = storm(server, way_in(server, "pagerduty"), options.minutes)
-        with server.client() as client:
-            groups = client.get("/api/v1/alerts", params={"limit": 200}).json()["items"]
-    kept = sum(one["event_count"] for one in groups)
-    print(f"\n  storm: {A_MINUTE:,} alerts a minute for {options.minutes:g} min, one to a request")
-    print(f"  answers                     {dict(found.statuses)}")
-    print(f"  taken and counted           {kept:,} (one more is the critical one)")
-    print(f"  groups                      {len(groups)}")
-    print(
-        f"  answer p50, p99, most       {percentile(found.took, 0.5):.0f}, {percentile(found.took, 0.99):.0f}, ", end=""
-    )
-    print(f"{percentile(found.took, 1):.0f} ms")
-    print(f"  acknowledge p99 ({len(found.acknowledged)})        {percentile(found.acknowledged, 0.99):.0f} ms")
-    print(f"  new critical alert listed   {found.critical_seen_after * 1_000:.0f} ms after it was sent")
-    print(f"  senders at most behind      {found.behind:.1f} s")
-    print(f"  resident memory at most     {found.memory_mb:.0f} MB")
+    headline("Alerts taken in, beside Debian's Alertmanager (in memory)")
+    compare(options.alerts)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(*, cpus: set[int] | None = None, **settings: str) -> Iterator[Server]:
-    """Start a server on empty data and a free port; `cpus` pins it. Everything is gone afterwards."""
-    data = Path(tempfile.mkdtemp(prefix="wk-bench-"))
+def running_server(*, cpus: set[int] | None = None, data: Path | None = None, **settings: str) -> Iterator[Server]:
+    """Start a server on this or empty data and a free port; `cpus` pins it. Everything is gone afterwards."""
+    data = data or Path(tempfile.mkdtemp(prefix="wk-bench-"))
     environ = {key: value for key, value in os.environ.items() if not key.startswith("WATCHKEEPER_")}
     environ |= {f"WATCHKEEPER_{key.upper()}": value for key, value in settings.items()}
     command = [sys.executable, "-m", "watchkeeper", "up", "--data", str(data), "--port", "0"]
@@ -101,5 +101,5 @@ def machine() -> str:
 
 
 def headline(title: str) -> None:
-    """Print what is measured, where and when."""
-    print(f"{title}\n{machine()}\n{datetime.now(UTC):%Y-%m-%d}\n")
+    """Print what is measured, where, when, and how busy the machine was with other things."""
+    print(f"{title}\n{machine()}; load average {os.getloadavg()[0]:.1f}\n{datetime.now(UTC):%Y-%m-%d}\n")
