@@ -84,11 +84,16 @@ def _is_ready(url: str) -> bool:
         return False
 
 
+def ago(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+
+
 def test_alertmanager_sends_both_ways_what_fires_and_what_ended(server: RunningServer, alertmanager: str) -> None:
     alert = {
         "labels": {"alertname": "HighErrors", "severity": "page", "instance": "a:1"},
         "annotations": {"summary": "Too many errors"},
         "generatorURL": "http://prometheus.example/graph",
+        "startsAt": ago(60),
     }
 
     def send(**more: str) -> None:
@@ -105,7 +110,7 @@ def test_alertmanager_sends_both_ways_what_fires_and_what_ended(server: RunningS
         "critical",
         "HighErrors",
     )
-    send(endsAt=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1)))
+    send(endsAt=ago(1))
     for service in ("by-webhook", "as-pagerduty"):
         assert eventually(lambda service=service: groups(server, service, "resolved"), within=180)  # type: ignore[misc]
 
