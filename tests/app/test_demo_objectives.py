@@ -22,7 +22,7 @@ _OPS = _REPOSITORY / "examples" / "duet" / "ops"
 # All that makes it quicker than a demo: looks every second, telemetry sent every second, a short day.
 _SERVER = {"WATCHKEEPER_SLO_EVALUATE_SECONDS": "1"}
 _SENDS = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_BSP_SCHEDULE_DELAY": "1000", "OTEL_BLRP_SCHEDULE_DELAY": "1000"}
-_DUET = ("--rate=8", "--from-hour=20", "--members=200", "--day-seconds=40")
+_DUET = ("--rate=8", "--from-hour=20", "--members=1000", "--day-seconds=40")
 _BROKEN = {"api-availability", "server-errors", "daily-offers", "offers-latency"}
 # How quick requests are says as much of the machine as of the release, so of latencies only the worst is looked at.
 _UNTOUCHED = {
