@@ -47,7 +47,8 @@ def show(found: Outcome, held: list[tuple[str, object, bool]]) -> bool:
     """Print it; answers whether every law held."""
     refused = ", ".join(f"{times} x {why}" for why, times in sorted(found.refused.items()))
     print(f"    delivered at least once     {found.delivered} of {found.accepted} = {_ratio(found):.4f}")
-    print(f"    slowest from 2xx to sent    {found.slowest:.1f} s")
+    waits = [found.waits[int((len(found.waits) - 1) * share)] for share in (0.5, 0.99, 1)]
+    print(f"    from 2xx to the provider    p50, p99, most {', '.join(f'{one:.1f}' for one in waits)} s")
     print(f"    sent anew, another key      {found.anew} (called again after 30 s without an answer)")
     print(f"    repeated by the sender      {refused or 'nothing'}")
     for law, value, holds in held:

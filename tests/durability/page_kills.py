@@ -35,7 +35,8 @@ _LONGEST = 180.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. `again`: copies with the key of the first. `anew`: messages beyond one for a page."""
+    """What came of it. `again`: copies with the key of the first. `anew`: messages beyond one for a page. `waits`:
+    seconds from the 2xx of a page to the provider, in order. `in_hand`: kills that interrupted work."""
 
     accepted: int
     delivered: int
@@ -43,7 +44,7 @@ class Outcome:
     again: int
     anew: int
     groups: int
-    slowest: float
+    waits: list[float]
     kills: int
     in_hand: int
     takeover: float
@@ -271,7 +272,7 @@ def _judge(
         again=sum(times - 1 for times in receiver.sent.values()),
         anew=sum(len(keys) - 1 for keys in receiver.keys.values()),
         groups=made,
-        slowest=max(late, default=0.0),
+        waits=sorted(late),
         kills=kills,
         in_hand=takeovers.in_hand,
         takeover=takeovers.longest,

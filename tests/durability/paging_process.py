@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx  # noqa: F401 (a server imports it with the first message that it sends)
 import uvicorn
 
 from watchkeeper.app import paging

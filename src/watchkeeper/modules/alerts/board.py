@@ -96,9 +96,10 @@ class Board:
     def put(self, group: GroupState, what: str | None = None, fact: Event | None = None) -> GroupState:
         """A group as it is from now on. `what` is told to the watchers, and makes a new version."""
         if what is not None:
-            group = replace(group, version=group.version + 1)
+            group = replace(group, version=group.version + 1, updated_at=self.at)
             self._told.append((group.id, what))
-        group = replace(group, updated_at=self.at)
+        elif group.updated_at != self.at:
+            group = replace(group, updated_at=self.at)
         self.groups[group.id] = group
         if fact is not None:
             self._facts.append(fact)

@@ -106,13 +106,8 @@ class _Taking:
         if alert is not None and not returns:
             board.put_alert(replace(alert, live=False))
         if alert is not None and returns:
-            opened = replace(
-                _with_words(alert, signal),
-                firing=True,
-                starts_at=signal.starts_at or self._at,
-                ends_at=None,
-                silence=silence,
-            )
+            starts = signal.starts_at or self._at
+            opened = _with_words(alert, signal, firing=True, starts_at=starts, ends_at=None, silence=silence)
         else:
             opened = _new_alert(signal, group.id, self._at, silence)
         board.put_alert(opened, fresh=not returns)
@@ -174,7 +169,7 @@ class _Taking:
     def _repeat(self, alert: AlertState, signal: Signal) -> None:
         board = self._board
         starts = max(alert.starts_at, signal.starts_at) if signal.starts_at is not None else alert.starts_at
-        again = replace(_with_words(alert, signal), starts_at=starts)
+        again = _with_words(alert, signal, starts_at=starts)
         group = board.group_of(alert)
         if group is None:
             return
@@ -328,8 +323,8 @@ def _new_alert(signal: Signal, group_id: str | None, at: datetime, silence: str 
     )
 
 
-def _with_words(alert: AlertState, signal: Signal) -> AlertState:
-    """The alert with what was said of it last."""
+def _with_words(alert: AlertState, signal: Signal, **more: Any) -> AlertState:
+    """The alert with what was said of it last, and with `more` that changes."""
     return replace(
         alert,
         title=_title(signal),
@@ -338,6 +333,7 @@ def _with_words(alert: AlertState, signal: Signal) -> AlertState:
         links=signal.links,
         last_at=signal.at,
         event_count=alert.event_count + 1,
+        **more,
     )
 
 

@@ -198,7 +198,11 @@ class Noise:
         """Compare every open group with what is active at `at`."""
         board = Board(self.session, at, self.watchers, self.settings, Author(SYSTEM))
         held = [board.hold(one) for one in store.open_groups(self.session)]
-        board.load_firing(one.id for one in held if one.firing_count)
+        # Without a silence only those can change that one covered: a storm's alerts are not all read again each minute.
+        covered = (
+            held if board.suppressor.quiet.silences else [one for one in held if one.loud_count < one.firing_count]
+        )
+        board.load_firing(one.id for one in covered if one.firing_count)
         _match_again(board, board.suppressor.quiet)
         board.reconsider(list(board.groups.values()))
         board.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ STATIC = {"alerts": Path(__file__).parent / "static"}
 # Reached without any middleware: a key in a path passes nothing that logs or traces it.
 HOT = ("/v2", "/integrations/alertmanager", "/integrations/grafana", "/integrations/generic", "/ping")
 
+_LEASE = timedelta(seconds=10)
+
 
 def alert_parts(
     db: Database, clock: Clock, settings: AlertSettings, watchers: GroupWatchers | None = None
@@ -67,8 +70,15 @@ def apps(parts: Parts, db: Database, clock: Clock) -> dict[str, ASGIApp]:
 
 
 def worker(parts: Parts, db: Database, clock: Clock) -> Worker:
-    """The lane of what time alone changes: nothing that leaves the machine may hold it up."""
+    """The lane of what time alone changes: nothing that leaves the machine may hold it up. A snooze that ends and a
+    heartbeat that is missed page somebody, so what a killed one held waits no longer than a page."""
     alerting = parts[Alerting]
     return Worker(
-        db, clock, jobs.handlers(clock, alerting), recurring=jobs.recurring(clock, alerting), lane=LANE, threads=1
+        db,
+        clock,
+        jobs.handlers(clock, alerting),
+        recurring=jobs.recurring(clock, alerting),
+        lane=LANE,
+        threads=1,
+        lease=_LEASE,
     )

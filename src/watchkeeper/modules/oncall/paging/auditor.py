@@ -26,7 +26,6 @@ from watchkeeper.modules.oncall import service
 from watchkeeper.modules.oncall.paging import store
 from watchkeeper.modules.oncall.paging.calling import tell
 from watchkeeper.modules.oncall.paging.events import AuditFailed, AuditPassed
-from watchkeeper.modules.oncall.paging.model import RunState
 from watchkeeper.modules.oncall.settings import OncallSettings
 
 EVERY = timedelta(seconds=30)
@@ -110,11 +109,10 @@ def findings(session: Session, now: datetime, database_now: datetime) -> tuple[s
 def _uncalled(session: Session, now: datetime) -> list[str]:
     """Groups that page and for which nobody is being called."""
     wanted = GroupFilter(statuses=(Status.TRIGGERED,), suppressed=False)
-    found = []
-    for group in alerts.groups(session, wanted):
-        quiet = group.snoozed_until is not None and group.snoozed_until > now
-        run = store.run(session, group.id)
-        called = run is not None and run.state is RunState.CALLING
-        if not called and not quiet and now - group.updated_at > LATE:
-            found.append(f"nobody is called for {group.id}")
-    return found
+    waiting = [
+        one.id
+        for one in alerts.groups(session, wanted)
+        if now - one.updated_at > LATE and not (one.snoozed_until is not None and one.snoozed_until > now)
+    ]
+    called = store.called(session, waiting)
+    return [f"nobody is called for {one}" for one in waiting if one not in called]
