@@ -30,7 +30,7 @@ from watchkeeper.modules.alerts.tables import groups
 
 # Messages of one kind that a server sends at the same time, so how many of them one kill can interrupt.
 AT_ONCE = 2
-_LONGEST = 180.0
+_LONGEST, _STILL = 180.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -242,13 +242,15 @@ def _load(
 
 
 def _settle(senders: Senders, receiver: Receiver, look: Callable[[], None]) -> None:
-    """Until everything that was accepted is out, or for three minutes after the last that was."""
-
-    def out() -> bool:
+    """Until all are accepted and out, or nothing moved for a minute: what is not out by then is lost."""
+    moved, known = time.monotonic(), (0, 0)
+    while not (senders.are_done and set(senders.accepted) <= set(receiver.first)):
         look()
-        return senders.are_done and set(senders.accepted) <= set(receiver.first)
-
-    wait_until(out, within=_LONGEST)
+        if known != (known := (len(senders.accepted), len(receiver.first))):
+            moved = time.monotonic()
+        if time.monotonic() - moved > _STILL:
+            break
+        time.sleep(0.05)
     senders.stop()
 
 
