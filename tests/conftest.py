@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import PostgresMissing, PostgresServer
+from tests.support.postgres_databases import Databases
+from tests.support.routes import keep_what_routes_are
 from tests.support.spreading import pytest_xdist_make_scheduler  # noqa: F401 (a hook)
 from watchkeeper.app import migrations
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.migrations import Migrations
 
+keep_what_routes_are()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCRIPTS = Path(migrations.__file__).parent
-_numbers = itertools.count()
 
 
 def missing(what: str) -> None:
@@ -52,12 +53,17 @@ def postgres() -> Iterator[PostgresServer]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: PostgresServer) -> Databases:
+    return Databases(postgres, "template_wk")
+
+
 @pytest.fixture
-def postgres_url(postgres: PostgresServer) -> str:
+def postgres_url(postgres: PostgresServer, databases: Databases) -> Iterator[str]:
     """An empty, migrated database of this test's own."""
-    name = f"wk_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_wk")
-    return postgres.url(name)
+    name = databases.take()
+    yield postgres.url(name)
+    databases.give_back(name)
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,8 @@ class PostgresServer:
         options += ["-c", f"unix_socket_directories={self._folder}"]
         if not self._durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+            # A copy of a database needs no log of each of its pages.
+            options += ["-c", "wal_level=minimal", "-c", "max_wal_senders=0"]
         command = [str(self._bin / "postgres"), "-D", self._data, *options]
         log = (self._folder / "log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as_user())
