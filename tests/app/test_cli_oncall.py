@@ -15,6 +15,8 @@ from watchkeeper.app.cli import cli
 from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.ids import new_id
+from watchkeeper.modules.alerts.public import Alerting, GroupWatchers, OwnAlert
+from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.identity import store as people
 from watchkeeper.modules.identity.model import Person, Role
 from watchkeeper.modules.oncall.definition import Schedule
@@ -123,3 +125,32 @@ def test_an_import_of_people_who_are_not_here_says_whom_to_invite(data: Path, tm
     assert refused.exit_code == 1
     assert "watchkeeper person invite zoe@example.com" in refused.output
     assert "primary-eu" not in run("schedules").output
+
+
+def test_a_draft_in_a_file_is_tried_on_the_alerts_of_the_past(data: Path, tmp_path: Path) -> None:
+    opened = Watchkeeper.open(load_configuration({}, data=data), background=False)
+    with opened as watchkeeper, watchkeeper.db.begin() as session:
+        alert = OwnAlert(source="test", key="disk", title="Disk full", severity="critical", service="gateway")
+        alerting = Alerting(AlertSettings.model_validate({}), GroupWatchers())
+        alerting.raise_own(session, alert, at=watchkeeper.clock.now() - timedelta(minutes=9))
+    draft = "{name: %s, default: true, steps: [{notify: [{person: ben@example.com}], wait: 5m}], repeat: 0}"
+    file = tmp_path / "draft.yaml"
+    file.write_text(draft % "shop", encoding="utf-8")
+    shown = run("replay", str(file))
+    assert shown.exit_code == 0, shown.output
+    assert "critical  Disk full (gateway): UNANSWERED" in shown.output
+    assert "step 1: Ben" in shown.output
+    assert "really sent: nothing" in shown.output
+    assert shown.output.endswith("1 UNANSWERED; 3 pages, really 0.\n"), "Ben, and when he does not come, everybody"
+    file.write_text(f"policies: [{draft % 'shop'}, {draft % 'night'}]\n", encoding="utf-8")
+    [group] = json.loads(run("replay", str(file), "--policy", "night", "--json").output)["groups"]
+    assert [who["name"] for who in group["calls"][0]["people"]] == ["Ben"]
+    assert "expected, by --policy NAME where there are several; found shop, night" in run("replay", str(file)).output
+
+
+def test_a_draft_that_is_no_policy_is_refused_by_line_and_column(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "draft.yaml"
+    file.write_text("name: shop\nsteps:\n  - {notify: [{person: ben@example.com}], wait: soon}\n", encoding="utf-8")
+    refused = run("replay", str(file))
+    assert refused.exit_code == 1
+    assert "draft.yaml:3:49: expected minutes, hours or days up to a week" in refused.output

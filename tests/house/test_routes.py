@@ -43,8 +43,8 @@ OPEN_TO_ANYBODY = {
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # They change what belongs to whoever asks, and nothing else.
 ONES_OWN = {"identity.use_account", "notify.use_contacts", "oncall.use_calendar_links"}
-# It only computes; POST because of its body.
-ASKS_BY_POST = {"ops.plan"}
+# They only compute; POST because of their bodies.
+ASKS_BY_POST = {"ops.plan", "oncall.replay"}
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 
 from watchkeeper.app.cli_oncall_import import import_export
+from watchkeeper.app.cli_oncall_replay import replay
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -25,6 +26,7 @@ from watchkeeper.app.console import (
 
 oncall_cli = typer.Typer(help="Who is on call, and who is called when.", no_args_is_help=True)
 oncall_cli.command("import")(import_export)
+oncall_cli.command("replay")(replay)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the schedule.")]
 AtOption = Annotated[

@@ -161,9 +161,12 @@ class GroupResolved(OfGroup):
 class GroupReopened(OfGroup):
     kind: ClassVar[str] = "alerts.group_reopened"
 
+    suppressed: str | None = None
+
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"{data['title']} fires again."
+        quiet = f" Nobody is paged: {data['suppressed']}." if data.get("suppressed") else ""
+        return f"{data['title']} fires again.{quiet}"
 
 
 @dataclass(frozen=True, kw_only=True)

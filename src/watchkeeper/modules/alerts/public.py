@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock, ManualClock
 from watchkeeper.modules.alerts import store
 from watchkeeper.modules.alerts.around import FactLinks
+from watchkeeper.modules.alerts.history import Happened, Moment, happened_to
 from watchkeeper.modules.alerts.model import (
     Action,
     AlertState,
@@ -32,6 +33,8 @@ __all__ = [
     "GroupState",
     "GroupWatcher",
     "GroupWatchers",
+    "Happened",
+    "Moment",
     "OwnAlert",
     "Severity",
     "Status",
@@ -40,7 +43,9 @@ __all__ = [
     "alerts_of",
     "group",
     "groups",
+    "happened_to",
     "open_counts",
+    "opened_between",
 ]
 
 MOST = 1_000
@@ -101,6 +106,11 @@ def group(session: Session, group_id: str) -> GroupState | None:
 def groups(session: Session, wanted: GroupFilter, *, limit: int = MOST) -> list[GroupState]:
     """Open ones first, the worst first; at most 1,000."""
     return store.list_groups(session, wanted, limit=min(limit, MOST))
+
+
+def opened_between(session: Session, since: datetime, until: datetime, *, limit: int) -> list[GroupState]:
+    """Groups that opened from `since` (included) to `until` (not included), the newest first."""
+    return store.opened_between(session, since, until, limit=limit)
 
 
 def alerts_of(session: Session, group_id: str, *, limit: int = MOST) -> list[AlertState]:

@@ -121,6 +121,13 @@ def list_groups(
     return [_group(row) for row in session.execute(query)]
 
 
+def opened_between(session: Session, since: datetime, until: datetime, *, limit: int) -> list[GroupState]:
+    """The newest first."""
+    within = groups.c.opened_at >= since, groups.c.opened_at < until
+    query = select(groups).where(*within).order_by(groups.c.opened_at.desc(), groups.c.id).limit(limit)
+    return [_group(row) for row in session.execute(query)]
+
+
 def list_key(group: GroupState) -> tuple[int, int, str, str]:
     """Where a group stands in the list."""
     rank = group.severity.rank + (_QUIET if group.suppressed else 0) if group.is_open else 0

@@ -54,11 +54,11 @@ class Suppressor:
         # One that began and ended in the same transaction has nobody to keep quiet from.
         why, cause = self._cause(group, dependencies=True) if group.is_open else PAGES
         group = replace(group, suppressed=why, suppressed_by=cause)
+        said = why.value if why else None
         if what == "opened":
-            said = why.value if why else None
             more = {"urgency": group.urgency.value, "family": group.key, "suppressed": said, "slo": group.slo}
             return group, fact_of(group, GroupOpened, **more)
-        return group, fact_of(group, GroupReopened)
+        return group, fact_of(group, GroupReopened, suppressed=said)
 
     def reconsidered(self, group: GroupState) -> tuple[GroupState, str, Event] | None:
         """The group as it should be, what to tell of it, and the fact; None while all is as it should be."""

@@ -22,12 +22,15 @@ from watchkeeper.modules.oncall.pages import sections
 from watchkeeper.modules.oncall.pages_form import EditForm, content_of, fits_fields
 from watchkeeper.modules.oncall.pages_policy import Way, ways
 from watchkeeper.modules.oncall.pages_schedule import Day, days_of
+from watchkeeper.modules.oncall.paging.replaying import stretch_of
 from watchkeeper.modules.oncall.people import Addresses
 from watchkeeper.modules.oncall.permissions import CHANGE_ONCALL
 from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.routes import Changer, Db, NameInPath, Now, Viewer, require_own
+from watchkeeper.modules.oncall.routes_replay import replayed
 from watchkeeper.modules.oncall.service import Definitions, advice, known, require_sound
 from watchkeeper.modules.oncall.store import ContentT, Stored
+from watchkeeper.modules.oncall.wire_replay import ReplayView
 from watchkeeper.modules.oncall.words import WEEKDAYS
 
 router = page_router()
@@ -63,6 +66,7 @@ class Looked:
     advice: list[str]
     days: list[Day]
     ways: list[Way]
+    replayed: ReplayView | None = None
 
 
 @router.get("/oncall/schedules/new")
@@ -182,8 +186,8 @@ async def _save(
     try:
         said = content_of(form, model, clock.now().date())
         _require_name(said.name, before)
-        if form.check:
-            looked = await db.ask(lambda session: _look(session, clock, said))
+        if form.check or form.replay:
+            looked = await db.ask(lambda session: _look(session, clock, said, replay=bool(form.replay)))
             return await _page(request, db, clock, model, form, before, looked=looked)
         await db.write(lambda session: _put(session, clock, who, said, form, before))
     except (Invalid, Conflict) as refusal:
@@ -213,7 +217,7 @@ def _put(
     )
 
 
-def _look(session: Session, clock: Clock, said: Schedule | Policy) -> Looked:
+def _look(session: Session, clock: Clock, said: Schedule | Policy, *, replay: bool) -> Looked:
     addresses = Addresses.read(session)
     content: Any = addresses.kept(said)  # type: ignore[type-var]
     require_sound(session, content)
@@ -222,7 +226,11 @@ def _look(session: Session, clock: Clock, said: Schedule | Policy) -> Looked:
     if isinstance(content, Schedule):
         days = days_of(found.rosters[content.name], clock.now().replace(microsecond=0), names)
         return Looked(advice(session, content, clock), days, [])
-    return Looked(advice(session, content, clock), [], ways(content, found, clock.now().replace(microsecond=0), names))
+    tried = None
+    if replay:
+        tried = replayed(session, content, *stretch_of(None, None, clock), clock, every=False)
+    shown = ways(content, found, clock.now().replace(microsecond=0), names)
+    return Looked(advice(session, content, clock), [], shown, tried)
 
 
 async def _page(

@@ -21,10 +21,11 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class EditForm(PageForm):
-    """A schedule or a policy. `check`: only say what would be said of it."""
+    """A schedule or a policy. `check`: only say what would be said of it. `replay`: try it on alerts, too."""
 
     way: str = Field(default="text", max_length=10)
     check: str = Field(default="", max_length=5)
+    replay: str = Field(default="", max_length=5)
     version: int = 0
     text: str = Field(default="", max_length=100_000)
     name: str = Field(default="", max_length=63)

@@ -17,6 +17,7 @@ from watchkeeper.modules.oncall import (
     routes,
     routes_feed,
     routes_paging,
+    routes_replay,
     routes_shifts,
 )
 from watchkeeper.modules.oncall.importers.files import files_of
@@ -29,6 +30,7 @@ __all__ = ["IMPORTERS", "NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "f
 ROUTERS = (
     routes_paging.router,
     routes_shifts.router,
+    routes_replay.router,
     routes.router,
     routes_feed.router,
     pages_paging.router,

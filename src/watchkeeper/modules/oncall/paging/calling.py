@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,21 +14,10 @@ from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.notify.public import Message, Order
 from watchkeeper.modules.oncall.paging import store
 from watchkeeper.modules.oncall.paging.events import ChannelPaged, PersonPaged
-from watchkeeper.modules.oncall.paging.model import Page, Run, Turn, Until
+from watchkeeper.modules.oncall.paging.model import Call, Page, Run
 
 ABOUT = "alert_group"
 BY = "system:oncall"
-
-
-@dataclass(frozen=True)
-class Call:
-    """Whom one step calls, and why each."""
-
-    turn: Turn
-    until: Until
-    people: Sequence[str]
-    channels: Sequence[str]
-    reasons: Mapping[str, str]
 
 
 def call_of(page_id: str) -> str:

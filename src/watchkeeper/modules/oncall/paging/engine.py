@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -22,25 +22,30 @@ from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.notify.public import Order
 from watchkeeper.modules.oncall import reading
 from watchkeeper.modules.oncall import store as definitions
-from watchkeeper.modules.oncall.escalation import Staff, reached
+from watchkeeper.modules.oncall.escalation import Staff
 from watchkeeper.modules.oncall.paging import store
-from watchkeeper.modules.oncall.paging.calling import ABOUT, BY, Call, message_of, page_of, place, tell
+from watchkeeper.modules.oncall.paging.calling import ABOUT, BY, message_of, page_of, place, tell
 from watchkeeper.modules.oncall.paging.events import CallsBegun, CallsExhausted, CallsPaused, PersonMissed, StepSkipped
-from watchkeeper.modules.oncall.paging.model import (
-    LAST_RESORT,
-    LATE,
-    Page,
-    Run,
-    RunState,
-    Turn,
-    calls_anew,
-    following,
+from watchkeeper.modules.oncall.paging.flow import (
+    LOOK_AGAIN,
+    PAST_ALL,
+    Move,
+    acknowledgement_ends,
+    attempts,
+    begun,
+    is_due,
+    last_resort,
+    late_calls,
+    late_dues,
+    move,
+    stopped,
+    why_quiet,
 )
+from watchkeeper.modules.oncall.paging.model import Page, Run, RunState, Turn, following
 from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.service import staff_of
 from watchkeeper.modules.oncall.words import span_of
 
-_LOOK_AGAIN = timedelta(minutes=5)
 CHANGED, STEP, LATE_STEP, ACK_OVER = "oncall.changed", "oncall.step", "oncall.late", "oncall.ack_over"
 
 
@@ -64,41 +69,30 @@ class Engine:
             return
         now = self.clock.now()
         run = store.run(session, group_id, lock=True)
-        if not group.is_open:
-            if run is not None and run.state is not RunState.OVER:
-                self._end(session, run, group, now)
-        elif self._is_quiet(group, now):
-            self._pause(session, run, group, now)
-        elif (
-            run is None
-            or run.state is not RunState.CALLING
-            or calls_anew(self._policy(session, group), run.severity, group.severity.value)
-        ):
+        quiet = why_quiet_now(group, now)
+        wanted = move(
+            run,
+            is_open=group.is_open,
+            quiet=quiet,
+            severity=group.severity.value,
+            policy=lambda: self._policy(session, group),
+        )
+        if wanted is Move.BEGIN:
             self._begin(session, run, group, now)
+        elif wanted is Move.PAUSE and run is not None and quiet is not None:
+            self._pause(session, run, group, quiet, now)
+        elif wanted is Move.END and run is not None:
+            self._end(session, run, group, now)
+        if group.is_open:
+            # Also of one that somebody took over from somebody else, or that was quiet before.
+            self._watch_acknowledgement(session, group)
 
     def _changed(self, session: Session, task: Task) -> None:
         self.look(session, str(task.payload["group"]))
 
-    def _is_quiet(self, group: GroupState, now: datetime) -> bool:
-        snoozed = group.snoozed_until is not None and group.snoozed_until > now
-        return group.status == "acknowledged" or group.suppressed is not None or snoozed
-
     def _begin(self, session: Session, before: Run | None, group: GroupState, now: datetime) -> None:
         policy = self._policy(session, group)
-        opened_at = group.opened_at
-        if before is not None:
-            # What comes back after it was resolved is late by the time since then.
-            opened_at = now if before.state is RunState.OVER else before.opened_at
-        run = Run(
-            group_id=group.id,
-            generation=before.generation + 1 if before is not None else 1,
-            state=RunState.CALLING,
-            policy=policy.name if policy is not None else None,
-            severity=group.severity.value,
-            opened_at=opened_at,
-            updated_at=now,
-            next_at=now,
-        )
+        run = begun(before, group.id, policy=policy, severity=group.severity.value, opened_at=group.opened_at, at=now)
         store.put_run(session, run)
         self._end_pages(session, group, now, "called anew")
         tell(
@@ -108,34 +102,24 @@ class Engine:
         )
         # The first step stands or falls with the run.
         self._call(session, run, group, policy, Turn(), now)
-        if policy is not None:
-            for number, late in enumerate(policy.unresolved_for(run.severity)):
-                work.enqueue(
-                    session,
-                    kind=LATE_STEP,
-                    key=f"{LATE_STEP}:{group.id}:{rfc3339(run.opened_at)}:{number}",
-                    due_at=run.opened_at + span_of(late.after),
-                    payload={"group": group.id, "opened_at": rfc3339(run.opened_at), "number": number},
-                )
+        for number, due_at in late_dues(policy, run) if policy is not None else ():
+            work.enqueue(
+                session,
+                kind=LATE_STEP,
+                key=f"{LATE_STEP}:{group.id}:{rfc3339(run.opened_at)}:{number}",
+                due_at=due_at,
+                payload={"group": group.id, "opened_at": rfc3339(run.opened_at), "number": number},
+            )
 
-    def _pause(self, session: Session, run: Run | None, group: GroupState, now: datetime) -> None:
-        if run is None or run.state is not RunState.CALLING:
-            return
-        because = _quiet_because(group)
-        store.put_run(
-            session,
-            replace(run, generation=run.generation + 1, state=RunState.PAUSED, next_at=None, updated_at=now),
-        )
+    def _pause(self, session: Session, run: Run, group: GroupState, because: str, now: datetime) -> None:
+        store.put_run(session, stopped(run, RunState.PAUSED, now))
         others = self._end_pages(session, group, now, because, only="acknowledged")
         tell(session, CallsPaused(group=group.id, service_name=group.service, because=because), now)
         if group.status == "acknowledged":
             self._update(session, group, others, "Somebody has it", now)
-            self._watch_acknowledgement(session, group)
 
     def _end(self, session: Session, run: Run, group: GroupState, now: datetime) -> None:
-        store.put_run(
-            session, replace(run, generation=run.generation + 1, state=RunState.OVER, next_at=None, updated_at=now)
-        )
+        store.put_run(session, stopped(run, RunState.OVER, now))
         self._end_pages(session, group, now, "resolved")
         notify.drop(session, ABOUT, group.id, at=now, reason="resolved")
         told = [one for one in store.pages_of(session, group.id) if one.messages]
@@ -146,14 +130,12 @@ class Engine:
         run = store.run(session, str(said["group"]), lock=True)
         group = alerts.group(session, str(said["group"]))
         now = self.clock.now()
-        if run is None or group is None or run.generation != said["generation"] or run.state is not RunState.CALLING:
-            return
-        if not group.is_open or self._is_quiet(group, now):
-            self.look(session, group.id)
-            return
         turn = Turn(int(said["round"]), int(said["number"]))
         # A lost person's step is gone on from once: what waits for it later finds that the run has moved on.
-        if (turn.round, turn.number) <= (run.round, run.number):
+        if run is None or group is None or not is_due(run, said["generation"], turn):
+            return
+        if not group.is_open or why_quiet_now(group, now) is not None:
+            self.look(session, group.id)
             return
         self._call(session, run, group, self._policy(session, group), turn, now)
 
@@ -167,23 +149,14 @@ class Engine:
             self._last_resort(session, run, group, staff, everyone or staff.last_resort(), "there is no policy", now)
             return
         rosters = definitions.rosters(session, since=now, until=now)
-        steps = policy.steps_for(run.severity)
-        for _ in steps:
-            if turn is None or turn.round > policy.repeat:
-                break
-            step = steps[turn.number] if turn.number < len(steps) else None
-            after = following(policy, run.severity, turn)
-            if step is not None:
-                people, channels, reasons = reached(step.notify, rosters, staff, now)
-                call = Call(turn, "acknowledged", people, channels, reasons)
-                if place(session, run, group, call, self.base_url, now):
-                    due = now + span_of(step.wait)
-                    moved = replace(run, round=turn.round, number=turn.number, next_at=due, updated_at=now)
-                    store.put_run(session, moved)
-                    self._order(session, run, after or Turn(policy.repeat + 1), due)
-                    return
-                self._skipped(session, group, policy, turn, bool(people), now)
-            turn = after
+        for one in attempts(policy, run.severity, turn, rosters, staff, now):
+            if place(session, run, group, one.call, self.base_url, now):
+                turn = one.call.turn
+                moved = replace(run, round=turn.round, number=turn.number, next_at=one.due_at, updated_at=now)
+                store.put_run(session, moved)
+                self._order(session, run, one.then, one.due_at)
+                return
+            self._skipped(session, group, policy, one.call.turn, bool(one.call.people), now)
         # A whole round in which nobody was reached, or all rounds: going on would change nothing.
         tell(session, CallsExhausted(group=group.id, service_name=group.service, policy=policy.name), now)
         self._last_resort(session, run, group, staff, staff.last_resort(), "every step was called", now)
@@ -207,15 +180,10 @@ class Engine:
         why: str,
         now: datetime,
     ) -> None:
-        turn = Turn(LAST_RESORT, 0)
-        reached_some = place(
-            session, run, group, Call(turn, "acknowledged", people, (), dict.fromkeys(people, why)), self.base_url, now
-        )
-        rest = tuple(one for one in staff.everyone() if one not in people)
-        if not reached_some and rest:
-            call = Call(turn, "acknowledged", rest, (), dict.fromkeys(rest, "nobody else can be reached"))
-            place(session, run, group, call, self.base_url, now)
-        store.put_run(session, replace(run, round=10**6, number=0, next_at=None, updated_at=now))
+        for call in last_resort(staff, people, why):
+            if place(session, run, group, call, self.base_url, now):
+                break
+        store.put_run(session, replace(run, round=PAST_ALL, number=0, next_at=None, updated_at=now))
 
     def _order(self, session: Session, run: Run, turn: Turn, due_at: datetime) -> None:
         payload = {
@@ -231,7 +199,7 @@ class Engine:
         """Begin the policy unless whoever was called by hand takes it in time."""
         policy = self._policy(session, group)
         steps = policy.steps_for(run.severity) if policy is not None else ()
-        due = now + (span_of(steps[0].wait) if steps else _LOOK_AGAIN)
+        due = now + (span_of(steps[0].wait) if steps else LOOK_AGAIN)
         store.put_run(session, replace(run, next_at=due))
         self._order(session, run, Turn(), due)
 
@@ -269,34 +237,25 @@ class Engine:
         policy, now = self._policy(session, group), self.clock.now()
         if group.suppressed is not None:
             again = {**said, "looked_at": rfc3339(now)}
-            work.enqueue(session, kind=LATE_STEP, key=f"{task.id}:again", due_at=now + _LOOK_AGAIN, payload=again)
+            work.enqueue(session, kind=LATE_STEP, key=f"{task.id}:again", due_at=now + LOOK_AGAIN, payload=again)
             return
-        late = policy.unresolved_for(group.severity.value) if policy is not None else ()
-        if int(said["number"]) >= len(late):
-            return
-        one = late[int(said["number"])]
         rosters, staff = definitions.rosters(session, since=now, until=now), staff_of(session)
-        people, channels, _ = reached(one.notify, rosters, staff, now)
-        why = f"it is not resolved after {one.after}"
-        call = Call(Turn(LATE, int(said["number"])), "resolved", people, channels, dict.fromkeys(people, why))
-        if not place(session, run, group, call, self.base_url, now):
-            resort = staff.last_resort()
-            call = replace(call, people=resort, channels=(), reasons=dict.fromkeys(resort, why))
-            place(session, run, group, call, self.base_url, now)
+        for call in late_calls(policy, group.severity.value, int(said["number"]), rosters, staff, now):
+            if place(session, run, group, call, self.base_url, now):
+                break
 
     def _watch_acknowledgement(self, session: Session, group: GroupState) -> None:
-        policy = self._policy(session, group)
-        if policy is None or policy.acknowledged_for is None or group.acknowledged_at is None:
+        if group.status != "acknowledged" or group.acknowledged_at is None:
             return
-        if group.acknowledged_until is not None:
-            return  # whoever has it said how long, and alerts end it
-        work.enqueue(
-            session,
-            kind=ACK_OVER,
-            key=f"{ACK_OVER}:{group.id}:{rfc3339(group.acknowledged_at)}",
-            due_at=group.acknowledged_at + span_of(policy.acknowledged_for),
-            payload={"group": group.id, "acknowledged_at": rfc3339(group.acknowledged_at)},
-        )
+        ends = acknowledgement_ends(self._policy(session, group), group.acknowledged_at, group.acknowledged_until)
+        if ends is not None:
+            work.enqueue(
+                session,
+                kind=ACK_OVER,
+                key=f"{ACK_OVER}:{group.id}:{rfc3339(group.acknowledged_at)}",
+                due_at=ends,
+                payload={"group": group.id, "acknowledged_at": rfc3339(group.acknowledged_at)},
+            )
 
     def _ack_over(self, session: Session, task: Task) -> None:
         group = alerts.group(session, str(task.payload["group"]))
@@ -352,10 +311,13 @@ class Watcher:
         )
 
 
-def _quiet_because(group: GroupState) -> str:
-    if group.status == "acknowledged":
-        return "somebody has it"
-    return f"kept quiet by {group.suppressed.value}" if group.suppressed is not None else "snoozed"
+def why_quiet_now(group: GroupState, now: datetime) -> str | None:
+    """Why nobody is to be called for a group at an instant."""
+    return why_quiet(
+        acknowledged=group.status == "acknowledged",
+        suppressed=group.suppressed.value if group.suppressed is not None else None,
+        snoozed=group.snoozed_until is not None and group.snoozed_until > now,
+    )
 
 
 def page_id_of(call: str) -> str | None:

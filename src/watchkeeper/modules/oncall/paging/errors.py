@@ -13,3 +13,8 @@ class LinkUnknown(NotFound):
 class PagingInvalid(Invalid):
     code = "oncall.paging_invalid"
     title = "Nobody can be called like this"
+
+
+class ReplayInvalid(Invalid):
+    code = "oncall.replay_invalid"
+    title = "This can't be replayed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import median
 
 from watchkeeper.modules.alerts.public import GroupState
@@ -54,7 +54,7 @@ def measure(
             person_id=person,
             pages=len(mine),
             a_week=len(mine) / weeks,
-            night=sum(_is_night(one.called_at) for one in mine),
+            night=sum(is_night(one.called_at) for one in mine),
             median_until_acknowledged=_median(person, mine, groups),
         )
         for person, mine in by_person.items()
@@ -63,8 +63,10 @@ def measure(
     return Measures(since, until, ordered, tuple(titles.most_common(10)))
 
 
-def _is_night(at: datetime) -> bool:
-    return at.hour >= _NIGHT[0] or at.hour < _NIGHT[1]
+def is_night(at: datetime, zone: tzinfo = UTC) -> bool:
+    """Between 22:00 and 07:00 by the clocks of a zone."""
+    hour = at.astimezone(zone).hour
+    return hour >= _NIGHT[0] or hour < _NIGHT[1]
 
 
 def _median(person: str, mine: list[Page], groups: Mapping[str, GroupState | None]) -> timedelta | None:

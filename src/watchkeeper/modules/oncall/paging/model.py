@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,6 +82,17 @@ class Turn:
 
     round: int = 0
     number: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """Whom one step calls, and why each."""
+
+    turn: Turn
+    until: Until
+    people: Sequence[str]
+    channels: Sequence[str]
+    reasons: Mapping[str, str]
 
 
 def following(policy: Policy, severity: Severity, turn: Turn) -> Turn | None:

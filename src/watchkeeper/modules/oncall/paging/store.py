@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from watchkeeper.modules.oncall.paging.tables import pages, runs
 from watchkeeper.modules.oncall.paging.tables import watch as watch_table
 
 _AT_ONCE = 5_000
+_IDS_AT_ONCE = 500
 
 
 def run(session: Session, group_id: str, *, lock: bool = False) -> Run | None:
@@ -96,6 +97,18 @@ def pages_of(session: Session, group_id: str, *, open_only: bool = False) -> lis
     if open_only:
         wanted = wanted.where(pages.c.ended_at.is_(None))
     return [_page(row) for row in session.execute(wanted.limit(1_000))]
+
+
+def pages_of_all(session: Session, group_ids: Collection[str]) -> dict[str, list[Page]]:
+    """Of each of these groups, in the order of the calls."""
+    found: dict[str, list[Page]] = {one: [] for one in group_ids}
+    ids = sorted(found)
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        chunk = ids[start : start + _IDS_AT_ONCE]
+        wanted = select(pages).where(pages.c.group_id.in_(chunk)).order_by(pages.c.called_at, pages.c.id)
+        for row in session.execute(wanted):
+            found[row.group_id].append(_page(row))
+    return found
 
 
 def of_step(session: Session, group_id: str, generation: int, turn: Turn) -> list[Page]:

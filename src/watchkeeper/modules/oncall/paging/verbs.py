@@ -12,12 +12,13 @@ from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import Alerting, GroupState
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.oncall.paging import store
-from watchkeeper.modules.oncall.paging.calling import Call, place, tell
+from watchkeeper.modules.oncall.paging.calling import place, tell
 from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.oncall.paging.errors import LinkUnknown, PagingInvalid
 from watchkeeper.modules.oncall.paging.events import Reassigned, ResponderAdded
+from watchkeeper.modules.oncall.paging.flow import handed, not_begun
 from watchkeeper.modules.oncall.paging.links import Links
-from watchkeeper.modules.oncall.paging.model import ADDED, Page, Run, RunState, Turn
+from watchkeeper.modules.oncall.paging.model import ADDED, Call, Page, Run, Turn
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,14 @@ class Paging:
         self._require_person(session, person)
         run = self._run(session, group)
         now = self.clock.now()
-        handed = replace(
-            run, generation=run.generation + 1, state=RunState.CALLING, round=ADDED, number=0, updated_at=now
-        )
-        store.put_run(session, handed)
+        run = handed(run, now)
+        store.put_run(session, run)
         ended = [one.id for one in store.pages_of(session, group_id, open_only=True) if one.until == "acknowledged"]
         store.end_pages(session, ended, at=now, because="given to somebody else")
         call = Call(Turn(ADDED, 0), "acknowledged", (person,), (), {person: "it was given to you"})
-        if not place(session, handed, group, call, self.engine.base_url, now):
+        if not place(session, run, group, call, self.engine.base_url, now):
             raise PagingInvalid("There is no way to them: no contact of theirs is verified.")
-        self.engine.wait_for(session, handed, group, now)
+        self.engine.wait_for(session, run, group, now)
         if group.status == "acknowledged":
             self.alerting.unacknowledge(
                 session, group.id, by=by, at=now, source=source, reason="given to somebody else"
@@ -118,15 +117,6 @@ class Paging:
             found = store.run(session, group.id, lock=True)
         if found is not None:
             return found
-        # It is kept quiet, so nobody was called yet.
-        made = Run(
-            group_id=group.id,
-            generation=1,
-            state=RunState.PAUSED,
-            policy=None,
-            severity=group.severity.value,
-            opened_at=group.opened_at,
-            updated_at=self.clock.now(),
-        )
+        made = not_begun(group.id, severity=group.severity.value, opened_at=group.opened_at, at=self.clock.now())
         store.put_run(session, made)
         return made
