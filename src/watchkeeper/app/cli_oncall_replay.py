@@ -60,19 +60,20 @@ def replay(
 
 def _read(file: Path, name: str | None) -> Policy:
     """The policy of this name, or the only one."""
+    from watchkeeper.app.ops.kinds import KINDS
     from watchkeeper.kernel.ops import Complaints, OpsInvalid, yaml_file
     from watchkeeper.kernel.ops.directory import read_file
     from watchkeeper.kernel.ops.documents import check
-    from watchkeeper.kernel.ops.listed import split
+    from watchkeeper.kernel.ops.listed import family_of, split
     from watchkeeper.modules.oncall.policy import Policy
-    from watchkeeper.modules.oncall.wiring import OPS_KINDS
 
+    family = family_of(next(kind for kind in KINDS if kind.model is Policy), KINDS)
     complaints = Complaints()
     found = []
     try:
         for document in yaml_file.parse(file.as_posix(), read_file(file), complaints):
             alone = not isinstance(document.value, dict) or "name" in document.value or "steps" in document.value
-            split_up = [] if alone else split(document, OPS_KINDS, complaints)
+            split_up = [] if alone else split(document, family, complaints)
             parts = [document] if alone else [part for kind, part in split_up if kind.model is Policy]
             found += [one.value for part in parts if (one := check(part, Policy, complaints)) is not None]
         complaints.refuse_if_any()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from watchkeeper.kernel.errors import Complaint
+from watchkeeper.modules.alerts.from_files import FromFiles
 from watchkeeper.modules.alerts.model import Severity
 
 if TYPE_CHECKING:
@@ -156,3 +157,4 @@ class Heartbeat:
     created_at: datetime
     created_by: str
     updated_at: datetime
+    files: FromFiles | None = None

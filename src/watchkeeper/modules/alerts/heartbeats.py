@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +30,7 @@ from watchkeeper.modules.alerts.beats import (
 )
 from watchkeeper.modules.alerts.errors import HeartbeatExists, HeartbeatInvalid, HeartbeatNotFound
 from watchkeeper.modules.alerts.events_noise import HeartbeatPut, HeartbeatRemoved, HeartbeatStateChanged
+from watchkeeper.modules.alerts.from_files import FromFiles
 from watchkeeper.modules.alerts.integrations import NAME
 from watchkeeper.modules.alerts.model import Severity
 from watchkeeper.modules.alerts.public import Alerting, OwnAlert
@@ -65,9 +68,16 @@ class Heartbeats:
             raise HeartbeatNotFound(f"There is no heartbeat {name!r}.")
         return found
 
-    def add(self, order: Order, *, by: str, source: str) -> Heartbeat:
+    def describe(self, order: Order, said: Mapping[str, Any], *, by: str) -> Heartbeat:
+        """Have it be as files say; `said` are their words, but for the name."""
+        files = FromFiles(said)
+        if store.by_name(self.session, order.name) is None:
+            return self.add(order, by=by, source="ops", files=files)
+        return self.change(order.name, order, by=by, source="ops", files=files)
+
+    def add(self, order: Order, *, by: str, source: str, files: FromFiles | None = None) -> Heartbeat:
         """A new one: nothing is expected of it before its first ping. Raises HeartbeatExists or HeartbeatInvalid."""
-        _require_sound(order)
+        require_sound(order)
         if store.by_name(self.session, order.name) is not None:
             raise HeartbeatExists(f"There is a heartbeat {order.name!r} already.")
         now = self.clock.now()
@@ -80,22 +90,27 @@ class Heartbeats:
             created_at=now,
             created_by=by,
             updated_at=now,
+            files=files,
             **vars(order),
         )
         store.add(self.session, made)
         self._tell(_put(made, None, store.content_of(made)), by, source)
         return made
 
-    def change(self, name: str, order: Order, *, by: str, source: str) -> Heartbeat:
-        """What is said of it; its address and its state stay."""
-        _require_sound(order)
+    def change(self, name: str, order: Order, *, by: str, source: str, files: FromFiles | None = None) -> Heartbeat:
+        """What is said of it; its address and its state stay. `files`: they say so from now on."""
+        require_sound(order)
         held = self._locked(name)
         if order.name != held.name and store.by_name(self.session, order.name) is not None:
             raise HeartbeatExists(f"There is a heartbeat {order.name!r} already.")
         changed = replace(held, **vars(order))
+        if files is None and held.files is not None:
+            files = held.files.after(store.content_of(changed), self.clock.now())
         if changed == held:
-            return held
-        changed = replace(changed, version=held.version + 1, updated_at=self.clock.now())
+            if files != held.files:
+                store.write(self.session, replace(held, files=files))
+            return self.get(held.id)
+        changed = replace(changed, files=files, version=held.version + 1, updated_at=self.clock.now())
         changed = replace(changed, beat=with_edges(changed.beat, changed.plan))
         store.write(self.session, changed)
         old = store.content_of(held) | {"name": held.name}
@@ -211,7 +226,8 @@ class Heartbeats:
         journal.append(self.session, fact, by=by, source=source, at=self.clock.now())
 
 
-def _require_sound(order: Order) -> None:
+def require_sound(order: Order) -> None:
+    """Raises HeartbeatInvalid with all that is wrong."""
     complaints = list(order.plan.complaints())
     if not NAME.match(order.name):
         complaints.append(Complaint("name", "small letters, digits, dots and dashes, at most 63"))

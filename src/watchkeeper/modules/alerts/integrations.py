@@ -27,6 +27,7 @@ from watchkeeper.modules.alerts.events_noise import (
     IntegrationPut,
     IntegrationRemoved,
 )
+from watchkeeper.modules.alerts.from_files import FromFiles
 from watchkeeper.modules.alerts.keys import Key, digest_of, new_key
 from watchkeeper.modules.alerts.model import Integration, Kind
 from watchkeeper.modules.alerts.store_integrations import StoredIntegration
@@ -54,22 +55,40 @@ class Integrations:
 
     def add(self, order: Integration, *, by: str, source: str) -> tuple[StoredIntegration, str]:
         """A new way in with its first key, which is shown now and never again. Raises IntegrationExists or -Invalid."""
+        made = self._make(order, by=by, source=source)
+        secret = self._add_key(made, None, by=by, source=source)
+        return self.get(made.id), secret
+
+    def describe(self, order: Integration, *, by: str) -> StoredIntegration:
+        """Have it be as files say. A new one has no key: whoever sets up the sender makes one, and sees it then."""
+        files = FromFiles(store.said_of(order))
+        if store.integration(self.session, order.name) is None:
+            return self.get(self._make(order, by=by, source="ops", files=files).id)
+        return self.change(order.name, order, by=by, source="ops", files=files)
+
+    def _make(self, order: Integration, *, by: str, source: str, files: FromFiles | None = None) -> Integration:
         require_sound(order)
         if store.integration(self.session, order.name) is not None:
             raise IntegrationExists(f"There is an integration {order.name!r} already.")
         made = replace(order, id=new_id("int"))
-        store.put(self.session, made, by=by, at=self.clock.now(), fresh=True)
-        after = store.content_of(made) | {"kind": made.kind.value}
+        store.put(self.session, made, by=by, at=self.clock.now(), fresh=True, files=files)
         self._tell(
-            IntegrationPut(integration=made.id, name=made.name, service_name=made.service, before=None, after=after),
+            IntegrationPut(
+                integration=made.id,
+                name=made.name,
+                service_name=made.service,
+                before=None,
+                after=store.content_of(made) | {"kind": made.kind.value},
+            ),
             by,
             source,
         )
-        secret = self._add_key(made, None, by=by, source=source)
-        return self.get(made.id), secret
+        return made
 
-    def change(self, name: str, order: Integration, *, by: str, source: str) -> StoredIntegration:
-        """What is said of it; its kind and its keys stay."""
+    def change(
+        self, name: str, order: Integration, *, by: str, source: str, files: FromFiles | None = None
+    ) -> StoredIntegration:
+        """What is said of it; its kind and its keys stay. `files`: they say so from now on."""
         before = self.get(name)
         require_sound(order)
         held = before.integration
@@ -78,10 +97,14 @@ class Integrations:
         if order.kind is not held.kind:
             complaint = Complaint("kind", f"{held.kind.value}, as it was made")
             raise IntegrationInvalid("An integration keeps its format: add another one.", complaints=[complaint])
-        changed = replace(order, id=held.id)
-        if changed == held:
+        changed, now = replace(order, id=held.id), self.clock.now()
+        if files is None and before.files is not None:
+            files = before.files.after(store.said_of(changed), now)
+        if changed == held and files == before.files:
             return before
-        store.put(self.session, changed, by=by, at=self.clock.now(), fresh=False)
+        store.put(self.session, changed, by=by, at=now, fresh=False, files=files)
+        if changed == held:
+            return self.get(held.id)
         old, new = store.content_of(held) | {"name": held.name}, store.content_of(changed) | {"name": changed.name}
         differing = [key for key in new if old[key] != new[key]]
         self._tell(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.alerts.beats import Beat, BeatState, Heartbeat, PingKind, Plan
+from watchkeeper.modules.alerts.from_files import FromFiles, into
 from watchkeeper.modules.alerts.model import Severity
 from watchkeeper.modules.alerts.tables import heartbeats, pings
 
@@ -98,7 +99,24 @@ def pings_of(session: Session, heartbeat_id: str, *, limit: int) -> list[Ping]:
     ]
 
 
-def content_of(one: Heartbeat) -> dict[str, Any]:
+class Said(Protocol):
+    """What people say of a heartbeat, be it there or only ordered."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def service(self) -> str | None: ...
+    @property
+    def environment(self) -> str | None: ...
+    @property
+    def policy(self) -> str | None: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def plan(self) -> Plan: ...
+
+
+def content_of(one: Said) -> dict[str, Any]:
     """All that people say of it, as JSON."""
     period = one.plan.period
     return {
@@ -131,7 +149,7 @@ def _row(one: Heartbeat) -> dict[str, Any]:
         "id": one.id,
         "name": one.name,
         "ping_key": one.ping_key,
-        "content": content_of(one),
+        "content": content_of(one) | into(one.files),
         "state": beat.state,
         "started_at": beat.started_at,
         "last_ping_at": beat.last_ping_at,
@@ -177,6 +195,7 @@ def _heartbeat(row: Any) -> Heartbeat:
         created_at=row.created_at,
         created_by=row.created_by,
         updated_at=row.updated_at,
+        files=FromFiles.within(said),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from watchkeeper.modules.alerts.from_files import FromFiles, into
 from watchkeeper.modules.alerts.keys import Key
 from watchkeeper.modules.alerts.model import Grouping, Integration, Kind, Severity, Urgency
 from watchkeeper.modules.alerts.tables import integrations, keys
@@ -28,6 +29,7 @@ class StoredIntegration:
     updated_at: datetime
     last_event_at: datetime | None
     keys: tuple[Key, ...] = ()
+    files: FromFiles | None = None
 
 
 def all_integrations(session: Session) -> list[StoredIntegration]:
@@ -60,9 +62,12 @@ def by_digest(session: Session, digest: str, *, at: datetime) -> Integration | N
     return _integration(row)
 
 
-def put(session: Session, one: Integration, *, by: str, at: datetime, fresh: bool) -> None:
+def put(
+    session: Session, one: Integration, *, by: str, at: datetime, fresh: bool, files: FromFiles | None = None
+) -> None:
     """Write it."""
-    values: dict[str, Any] = {"name": one.name, "kind": one.kind, "content": content_of(one), "updated_at": at}
+    content = content_of(one) | into(files)
+    values: dict[str, Any] = {"name": one.name, "kind": one.kind, "content": content, "updated_at": at}
     if fresh:
         session.execute(insert(integrations).values(id=one.id, version=1, created_at=at, created_by=by, **values))
     else:
@@ -109,6 +114,11 @@ def content_of(one: Integration) -> dict[str, Any]:
     }
 
 
+def said_of(one: Integration) -> dict[str, Any]:
+    """As a file says it, but for the name."""
+    return {"kind": one.kind.value, **content_of(one)}
+
+
 def integration_from(integration_id: str, name: str, kind: Kind, said: Mapping[str, Any]) -> Integration:
     """An integration from what `content_of` makes of one."""
     auto = said["auto_resolve_minutes"]
@@ -135,7 +145,14 @@ def _integration(row: Any) -> Integration:
 
 def _stored(row: Any, held: tuple[Key, ...]) -> StoredIntegration:
     return StoredIntegration(
-        _integration(row), row.version, row.created_at, row.created_by, row.updated_at, row.last_event_at, held
+        _integration(row),
+        row.version,
+        row.created_at,
+        row.created_by,
+        row.updated_at,
+        row.last_event_at,
+        held,
+        FromFiles.within(row.content),
     )
 
 

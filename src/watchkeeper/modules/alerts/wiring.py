@@ -19,12 +19,25 @@ from watchkeeper.modules.alerts.door import Door
 from watchkeeper.modules.alerts.gathering import Gatherer
 from watchkeeper.modules.alerts.intake import Intake
 from watchkeeper.modules.alerts.listeners import listeners
+from watchkeeper.modules.alerts.ops import ops_kinds
 from watchkeeper.modules.alerts.pinging import PingApp
 from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.alerts.timing import LANE
 
-__all__ = ["HOT", "NAV", "ROUTERS", "STATIC", "TEMPLATES", "OpenGroups", "alert_parts", "apps", "listeners", "worker"]
+__all__ = [
+    "HOT",
+    "NAV",
+    "ROUTERS",
+    "STATIC",
+    "TEMPLATES",
+    "OpenGroups",
+    "alert_parts",
+    "apps",
+    "listeners",
+    "ops_kinds",
+    "worker",
+]
 
 # Those with fixed words first: `/alerts/{group_id}` would take them for ids.
 ROUTERS = (
