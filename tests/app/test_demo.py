@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -80,6 +81,13 @@ def processes_of(data: Path) -> list[int]:
     return found
 
 
+def phones(started: Demo, about: str) -> list[dict[str, str]]:
+    """What the phones of the product's people got about something."""
+    file = started.data / "logs" / "phones.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [said for said in map(json.loads, lines) if about in said["title"]]
+
+
 def test_it_shows_the_product_and_signs_in_and_control_c_ends_all_of_it(tmp_path: Path) -> None:
     with demo(tmp_path, "--rate", "30") as started:
         link = started.link()
@@ -90,6 +98,13 @@ def test_it_shows_the_product_and_signs_in_and_control_c_ends_all_of_it(tmp_path
             assert catalog.keys() >= _SERVICES
             assert all(catalog[name]["owner"] for name in _SERVICES)
             assert client.get("/api/v1/telemetry/logs", params={"service": "duet-gateway"}).json()["items"]
+            on_call = {one["schedule"]: one["who"]["name"] for one in client.get("/api/v1/oncall/now").json()["items"]}
+            assert on_call.keys() == {"primary", "safety"}
+            # A job of Duet's that failed calls whoever is on call, on a phone that the demo answers for.
+            backup = client.get("/api/v1/alerts/heartbeats/daily-backup").json()
+            assert client.post(f"{backup['ping_path']}/fail").is_success
+            paged = eventually(lambda: phones(started, "daily-backup"), within=60)
+            assert paged[0]["to"] == f"phone-{on_call['primary'].split()[0].lower()}"
         assert signs_in(link)
         assert not signs_in(link)
         assert len(processes_of(started.data)) >= 6  # demo, server, supervisor, three services

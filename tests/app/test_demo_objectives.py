@@ -74,7 +74,9 @@ def counted(found: Figures) -> Mapping[tuple[str, str], float]:
 
 def test_the_good_release_keeps_its_promises_and_the_bad_one_breaks_those_that_it_should(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", _SERVER) as server:
-        applied = server.client.post("/api/v1/ops/apply", json={"files": read_directory(_OPS)})
+        # Who is called needs Duet's people, who are part of the demo.
+        files = {path: text for path, text in read_directory(_OPS).items() if not path.startswith("oncall/")}
+        applied = server.client.post("/api/v1/ops/apply", json={"files": files})
         assert applied.is_success, applied.text
         all_of_them = set(figures(server.client))
         assert len(all_of_them) == 20

@@ -82,6 +82,7 @@ def demo(
 
 def run(wanted: Wanted) -> None:
     """The whole demo, until somebody stops it. Raises CommandRefused when a part can't start or dies."""
+    from watchkeeper.app.demo_phones import phones
     from watchkeeper.app.demo_processes import Children
     from watchkeeper.kernel.clock import SystemClock
 
@@ -94,8 +95,9 @@ def run(wanted: Wanted) -> None:
     def done() -> bool:
         return asked.to_stop or (end is not None and clock.monotonic() >= end)
 
-    with Children(wanted.data / "logs", clock) as children:
-        _start(wanted, children, clock, done)
+    logs = wanted.data / "logs"
+    with phones(logs / "phones.jsonl") as called, Children(logs, clock) as children:
+        _start(wanted, children, called, clock, done)
         while not done():
             children.require_alive()
             children.wait(0.2)
@@ -103,9 +105,9 @@ def run(wanted: Wanted) -> None:
     out.print("Everything has stopped.")
 
 
-def _start(wanted: Wanted, children: Children, clock: Clock, done: Callable[[], bool]) -> None:
+def _start(wanted: Wanted, children: Children, phones: str, clock: Clock, done: Callable[[], bool]) -> None:
     began = clock.monotonic()
-    hello = children.start_server(wanted.data, wanted.port, done)
+    hello = children.start_server(wanted.data, wanted.port, wanted.product, phones, done)
     if hello is None:
         return
     out.print(f"Watchkeeper is up after {clock.monotonic() - began:.1f} s; its data and logs are in {wanted.data}")
@@ -115,6 +117,7 @@ def _start(wanted: Wanted, children: Children, clock: Clock, done: Callable[[], 
         children.start_product(wanted.product, _arguments(wanted, hello["url"]), settings)
         out.print(f"{wanted.product.name} starts, {wanted.rate:g} requests per second; sign in here (works once):")
         out.print(f"\n    {hello['link']}\n", markup=False)
+        out.print(f"Pages to its people end on this machine: {wanted.data / 'logs' / 'phones.jsonl'}", markup=False)
         _wait_for_data(client, described, children, clock, done)
     if not done():
         out.print("Ctrl-C stops everything.")

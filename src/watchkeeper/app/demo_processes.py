@@ -23,6 +23,7 @@ _ENDS_WITHIN = 12.0
 _LINES_SHOWN = 12
 # Somebody who starts the demo and looks at it after lunch still gets in.
 _LINK_MINUTES = "60"
+_NETWORKS, _LOOPBACK = "WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS", "127.0.0.1/32"
 
 
 class Children:
@@ -43,16 +44,22 @@ class Children:
         for process in reversed(self._running.values()):
             _end(process)
 
-    def start_server(self, data: Path, port: int, done: Callable[[], bool]) -> dict[str, str] | None:
-        """Start Watchkeeper; its address and a link that signs in, or None when it is `done` before. May refuse."""
+    def start_server(
+        self, data: Path, port: int, product: Path, phones: str, done: Callable[[], bool]
+    ) -> dict[str, str] | None:
+        """Start Watchkeeper; its address and a link that signs in, or None when it is `done` before. May refuse.
+
+        `phones` is where those of the product's people are; it is on this machine, which nothing may reach otherwise.
+        """
         here, there = os.pipe()
         settings = {
             "WATCHKEEPER_DATA": str(data),
             "WATCHKEEPER_PORT": str(port),
             "WATCHKEEPER_IDENTITY_LOGIN_LINK_MINUTES": _LINK_MINUTES,
+            _NETWORKS: ",".join(filter(None, (os.environ.get(_NETWORKS), _LOOPBACK))),
         }
         try:
-            command = [sys.executable, "-m", "watchkeeper.app.demo_server", str(there)]
+            command = [sys.executable, "-m", "watchkeeper.app.demo_server", str(there), str(product), phones]
             self._start("watchkeeper", command, {**os.environ, **settings}, Path.cwd(), pass_fds=(there,))
         finally:
             os.close(there)

@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import typer
 
 from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.console import refusals_end_the_command
+from watchkeeper.app.demo_people import seat, staff_of
 from watchkeeper.app.serve import serve
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.modules.identity.public import ensure_demo_person, make_login_link
 
 
 def main() -> None:
-    """Serve as the environment says; the file descriptor in the first argument gets one line of JSON: url and link."""
-    ready = int(sys.argv[1])
+    """Serve as the environment says; the file descriptor in the first argument gets one line of JSON: url and link.
+
+    The second is the directory of the sample product, whose people are here from the start, the third the address
+    of their phones.
+    """
+    ready, people, phones = int(sys.argv[1]), staff_of(Path(sys.argv[2])), sys.argv[3]
 
     def greet(watchkeeper: Watchkeeper, url: str) -> None:
         settings = watchkeeper.configuration.identity
         with watchkeeper.db.begin() as session:
             person = ensure_demo_person(session, watchkeeper.clock, settings)
             secret = make_login_link(session, watchkeeper.clock, settings, person)
+        if people:
+            seat(watchkeeper, people, phones)
         # Through a pipe of its own: the secret must not stand in the log.
         with os.fdopen(ready, "w", encoding="utf-8") as parent:
             json.dump({"url": url, "link": f"{url}/login/link/{secret}"}, parent)

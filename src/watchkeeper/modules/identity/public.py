@@ -25,6 +25,7 @@ __all__ = [
     "count_admins",
     "count_unverified",
     "ensure_demo_person",
+    "ensure_sample_person",
     "ensure_setup_link",
     "is_email",
     "is_team",
@@ -130,6 +131,13 @@ def ensure_setup_link(session: Database, clock: Clock, settings: IdentitySetting
 def ensure_demo_person(session: Database, clock: Clock, settings: IdentitySettings, *, name: str = "Demo") -> Person:
     """An admin without a password, for `watchkeeper demo` only."""
     return Identity(session, clock, settings).ensure_demo_person(name)
+
+
+def ensure_sample_person(
+    session: Database, clock: Clock, settings: IdentitySettings, *, name: str, email: str, role: str
+) -> Person:
+    """Somebody of a sample team, whom nobody can sign in as; for `watchkeeper demo` only."""
+    return Identity(session, clock, settings).ensure_sample_person(name=name, email=email, role=Role(role))
 
 
 def make_login_link(session: Database, clock: Clock, settings: IdentitySettings, person: Person) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -106,6 +107,17 @@ class Identity:
         person = self._person(name=name, email=None, password_hash=None)
         store.add_person(self._db, person, seat=Seat.DEMO)
         self._tell(events.PersonCreated(person=person.id, role=person.role.value), by=SYSTEM)
+        return person
+
+    def ensure_sample_person(self, *, name: str, email: str, role: Role) -> Person:
+        """Somebody of the demo's sample team, whom nobody can sign in as; known by the address."""
+        found = store.person_by_email(self._db, email)
+        if found is not None:
+            return found
+        made = self._person(name=name, email=email, password_hash=None)
+        person = replace(made, role=role, email_verified_at=self._now)
+        store.add_person(self._db, person, seat=None)
+        self._tell(events.PersonCreated(person=person.id, role=role.value), by=SYSTEM)
         return person
 
     # --- one-time sign-in links ---
