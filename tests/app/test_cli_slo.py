@@ -48,7 +48,7 @@ def test_what_files_say_is_applied_listed_shown_and_judged(place: Path) -> None:
     applied = _run("apply", place / "ops", "--yes")
     assert applied.exit_code == 0, applied.output
     listed = _run("slo", "list")
-    assert "no data    web     nothing of 0.999   100.0% left" in listed.stdout
+    assert "no data    web     nothing, target 99.9%   100.0% left" in listed.stdout
     (one,) = json.loads(_run("slo", "list", "--json").stdout)
     assert (one["slo"], one["objective"], one["target"]) == ("web", "main", 0.999)
     assert json.loads(_run("slo", "list", "--service", "other", "--json").stdout) == []

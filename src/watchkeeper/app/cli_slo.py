@@ -165,7 +165,7 @@ def _name(one: Any) -> str:
 
 def _share(one: Any) -> str:
     share = "   nothing" if one["share"] is None else f"{one['share']:>10.4%}"
-    return f"{share} of {one['target']:.6g}"
+    return f"{share}, target {one['target'] * 100:.6g}%"
 
 
 def _budget(one: Any) -> str:

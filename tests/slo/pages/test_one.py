@@ -9,8 +9,11 @@ import pytest
 
 from tests.slo.pages.support import break_it, lately, pages
 from tests.slo.support import Stage, slo
+from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import rfc3339
-from watchkeeper.modules.slo.changes import Change, burning_since, suspects
+from watchkeeper.modules.alerts.events import ChangeRecorded
+from watchkeeper.modules.oncall.paging.events import CallsBegun
+from watchkeeper.modules.slo.changes import Change, burning_since, changes, suspects
 from watchkeeper.modules.slo.model import AlertState
 
 # What pages ask the database is asked by the API, too, and tested on both engines there.
@@ -123,6 +126,20 @@ def test_changes_are_marked_on_the_charts_and_lead_to_where_they_are_undone(stag
         assert mark["href"] == f"/config/changes/{change}#undo"
         assert "WORKERS" in mark["label"]
         assert chart["times"][0] <= mark["at"] <= chart["times"][-1]
+
+
+def test_who_was_called_is_no_change_and_what_was_deployed_is_one(stage: Stage) -> None:
+    stage.put(slo())
+    stage.run()
+    now = stage.clock.now()
+    called = CallsBegun(group="grp_1", service_name="gateway", policy=None, generation=1)
+    deployed = ChangeRecorded(integration="ci", service_name="gateway", summary="Deployed 42", origin="ci")
+    with stage.database.begin() as session:
+        for event in (called, deployed):
+            journal.append(session, event, by="system", source="worker", at=now)
+        [found] = changes(session, slo(), now - HOUR, now + HOUR)
+    assert "Deployed 42" in found.words
+    assert "more at the same moment" not in found.words
 
 
 def test_what_was_not_measured_is_a_gap_and_no_percentage(stage: Stage) -> None:

@@ -15,6 +15,8 @@ from watchkeeper.modules.catalog import public as catalog
 BEFORE, AFTER = timedelta(minutes=30), timedelta(minutes=5)
 _MOST = 40
 _READ = 200
+# What the page of an alert says elsewhere: alerts, and who was called.
+_NO_CHANGE = ("alerts.", "notify.", "oncall.", "slo.alert_")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Change:
 
 
 def changes_around(session: Session, group: GroupState, links: FactLinks) -> list[Change]:
-    """From half an hour before it opened to five minutes after, newest first; alerts themselves are left out."""
+    """From half an hour before it opened to five minutes after, newest first; alerts and calls are left out."""
     services = services_around(session, group.service)
     if not services:
         return []
@@ -53,4 +55,4 @@ def services_around(session: Session, service: str | None) -> tuple[str, ...]:
 
 
 def _tells(fact: Fact) -> bool:
-    return fact.kind == "alerts.change_recorded" or not fact.kind.startswith(("alerts.", "slo.alert_"))
+    return fact.kind == "alerts.change_recorded" or not fact.kind.startswith(_NO_CHANGE)

@@ -21,14 +21,18 @@ from watchkeeper.modules.slo.tracker import Tracker
 MOST = 20
 _MOST_SUSPECTS = 3
 _FACTS_READ = 1_000
-# Discovery changes nothing, and a proposal or a plan changes nothing yet.
+# Discovery changes nothing, a proposal or a plan changes nothing yet, and who is called changes nothing of a service.
 _NO_CHANGE = (
+    "alerts.",
+    "notify.",
+    "oncall.",
     "catalog.service_discovered",
     "catalog.environment_discovered",
     "config.change_",
     "config.scheduled_",
 )
 _OWN = "slo."
+_TOLD_FROM_OUTSIDE = "alerts.change_recorded"
 # What is said of a service changes nothing of how it runs: it stands on the page, and nobody suspects it.
 _HARMLESS = ("catalog.", "config.parameter_")
 _LOOKS_BACK = timedelta(hours=6)
@@ -108,7 +112,7 @@ def burning_since(tracker: Tracker, fired_at: datetime) -> datetime:
 def _is_change(fact: Fact, slo: str) -> bool:
     if fact.kind.startswith(_OWN):
         return fact.kind == "slo.changed" and fact.subject_id == slo
-    return not fact.kind.startswith(_NO_CHANGE)
+    return fact.kind == _TOLD_FROM_OUTSIDE or not fact.kind.startswith(_NO_CHANGE)
 
 
 def _by_moment(facts: Iterable[Fact]) -> list[Change]:
