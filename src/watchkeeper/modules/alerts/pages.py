@@ -29,7 +29,7 @@ from watchkeeper.modules.alerts.service import Alerts
 from watchkeeper.modules.identity import public as identity
 
 router = page_router()
-NAV = (NavItem("Alerts", "/alerts", "danger", order=5, permission=VIEW_ALERTS, key="a"),)
+NAV = (NavItem("Alerts", "/alerts", "danger", order=12, permission=VIEW_ALERTS, key="a"),)
 _PER_PAGE = 50
 _SHOWN_ALERTS = 50
 _VIEWS = {"open": (Status.TRIGGERED, Status.ACKNOWLEDGED), "resolved": (Status.RESOLVED,), "all": ()}
