@@ -9,6 +9,7 @@ import pytest
 
 from tests.notify.support import ALICE, Asked, Post
 from watchkeeper.kernel.work import store as work_store
+from watchkeeper.modules.notify import store
 from watchkeeper.modules.notify.model import ChannelKind, Preferences, Rule
 from watchkeeper.modules.notify.ordering import KINDS
 
@@ -240,3 +241,34 @@ def test_a_channel_that_is_gone_drops_its_messages_with_the_reason(post: Post) -
 
 def asked_by(post: Post) -> list[Asked]:
     return post.provider.asked
+
+
+def test_messages_over_a_channel_that_works_do_not_wait_for_each_other(post: Post) -> None:
+    if post.database.dialect == "sqlite":
+        return  # everything waits for its one writer
+    post.channel()
+    post.contact()
+    post.page("grp_1", call="call-1")
+    post.run()
+    with post.database.lane("another").begin() as session:
+        assert store.channel_named(session, "hook", lock=True) is not None
+        post.page("grp_2", call="call-2")
+        post.run()
+        assert post.states("grp_2") == ["sent"]
+
+
+def test_what_a_channel_takes_after_it_missed_is_noted_at_once(post: Post) -> None:
+    post.channel()
+    post.contact()
+    post.page("grp_1", call="call-1")
+    post.run()
+    post.provider.answer = lambda _asked: (503, {})
+    post.page("grp_2", call="call-2")
+    post.run()
+    post.provider.answer = lambda _asked: (200, {})
+    post.page("grp_3", call="call-3")
+    post.run()
+    with post.database.read() as session:
+        found = store.channel_named(session, "hook")
+    assert found is not None
+    assert found.misses == 0

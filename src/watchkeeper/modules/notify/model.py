@@ -14,6 +14,8 @@ Kind = Literal["page", "update", "test", "code"]
 MISSES_UNTIL_DEGRADED = 3
 # A way that has not answered for so long is not waited for any more: the next one begins.
 PATIENCE = timedelta(seconds=30)
+# How exact it is known when a channel took its last message.
+_NOTED_EVERY = timedelta(seconds=10)
 _PAUSES = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300))
 
 
@@ -71,6 +73,12 @@ class Channel:
     def is_degraded(self) -> bool:
         """Whether others are tried beside it at once."""
         return self.degraded_since is not None
+
+    def is_well(self, at: datetime) -> bool:
+        """Whether it took a message a moment ago and missed none since: another that it takes need not be noted, so
+        that messages over one channel don't wait for each other on its row."""
+        sent = self.last_sent_at
+        return not self.misses and not self.is_degraded and sent is not None and abs(at - sent) < _NOTED_EVERY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -266,10 +266,13 @@ class Sending:
         owner.not_reached(session, one, now)
 
     def _note_health(self, session: Session, channel_id: str, tried: Tried, now: datetime) -> None:
+        took = tried.outcome is Outcome.ACCEPTED
+        channel = store.channel(session, channel_id)
+        if channel is None or (took and channel.is_well(now)):
+            return
         channel = store.channel(session, channel_id, lock=True)
         if channel is None:
             return
-        took = tried.outcome is Outcome.ACCEPTED
         misses = 0 if took else channel.misses + 1
         since = channel.degraded_since
         if took and since is not None:
