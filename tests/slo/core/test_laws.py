@@ -16,6 +16,7 @@ from watchkeeper.modules.slo.model import Counts, budget_of, burn_of, detection_
 from watchkeeper.modules.slo.policy import Standing, judge, policy_for
 from watchkeeper.modules.slo.series import HOUR, MINUTE, Series
 from watchkeeper.modules.slo.shaping import sliced
+from watchkeeper.modules.slo.sources_prometheus import grown
 
 START = 1_772_452_800  # an hour's beginning in March 2026
 events = st.floats(0, 1e12, allow_nan=False)
@@ -99,6 +100,23 @@ def test_gaps_are_not_measured_and_order_does_not_matter(when: list[int]) -> Non
     found = shuffled.hours.between(START, START + 13 * HOUR)
     assert found == ordered.hours.between(START, START + 13 * HOUR)
     assert found.measured == 60.0 * len(when)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_000), st.booleans(), st.booleans()), max_size=50))
+def test_a_counter_that_starts_anew_never_counts_too_much_and_nothing_twice(told: list[tuple[int, bool, bool]]) -> None:
+    """Each step: by how much it grew, whether it started anew before, whether somebody looked."""
+    value, points, grew, hidden = 0, {0: 0.0}, {}, set()
+    for number, (more, anew, looked) in enumerate(told, start=1):
+        before, value = value, more if anew else value + more
+        grew[number * 15] = more
+        if anew and value >= before:
+            hidden.add(number * 15)  # what it lost, it has again already
+        if looked:
+            points[number * 15] = float(value)
+    found = grown(points, 15)
+    assert all(0 <= found[at] <= grew[at] for at in found)
+    assert all(found[at] == grew[at] for at in found.keys() - hidden)
+    assert found.keys() == {at for at in grew if at in points and at - 15 in points}
 
 
 @given(counts, targets, st.floats(60, 1e6))

@@ -155,13 +155,7 @@ class Prometheus:
         return {at: value * per for at, value in points.items()}
 
     def _grown(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
-        """What a counter's value grew by; one that goes back started anew."""
-        points = sorted(self._range(source, query, since, until, step).items())
-        return {
-            at: max(0.0, value - before if value >= before else value)
-            for (before_at, before), (at, value) in pairwise(points)
-            if at - before_at == step
-        }
+        return grown(self._range(source, query, since, until, step), step)
 
     def _range(self, source: DataSource, query: str, since: int, until: int, step: int) -> dict[int, float]:
         if until < since:
@@ -177,6 +171,16 @@ class Prometheus:
         if answer.status not in (200, 400, 422):
             raise DeliveryFailed(f"{source.name} answered {answer.status}")
         return points_of(answer.body)
+
+
+def grown(points: Mapping[int, float], step: int) -> dict[int, float]:
+    """What a counter's value grew by in each step, by the step's end; one that goes back started anew. Steps without a
+    value at both of their ends are not among them."""
+    return {
+        at: max(0.0, value - before if value >= before else value)
+        for (before_at, before), (at, value) in pairwise(sorted(points.items()))
+        if at - before_at == step
+    }
 
 
 def points_of(body: bytes) -> dict[int, float]:
