@@ -122,6 +122,27 @@ def test_worse_is_told_and_lifts_the_acknowledgement_of_a_warning(stage: Stage) 
     assert "escalated_severity" in stage.told.whats()
 
 
+def test_every_step_towards_worse_lifts_an_acknowledgement_and_none_towards_better_does(stage: Stage) -> None:
+    rising = [Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL]
+    stage.take(signal("a", severity=rising[0]))
+    for worse in rising[1:]:
+        stage.alerts(lambda alerts: alerts.acknowledge(stage.group().id, by="per_bob", source="test"))
+        stage.take(signal("a", severity=worse))
+        assert (stage.group().status, stage.group().severity) == (Status.TRIGGERED, worse)
+    stage.alerts(lambda alerts: alerts.acknowledge(stage.group().id, by="per_bob", source="test"))
+    for better in reversed(rising):
+        stage.take(signal("a", severity=better))
+        assert (stage.group().status, stage.group().severity) == (Status.ACKNOWLEDGED, Severity.CRITICAL)
+
+
+def test_worse_ends_a_snooze(stage: Stage) -> None:
+    stage.take(signal("a", severity=Severity.ERROR))
+    until = stage.clock.now() + timedelta(hours=1)
+    stage.alerts(lambda alerts: alerts.snooze(stage.group().id, until=until, by="per_bob", source="test"))
+    stage.take(signal("a", severity=Severity.CRITICAL))
+    assert stage.group().snoozed_until is None
+
+
 def test_acknowledging_by_event_acknowledges_the_group(stage: Stage) -> None:
     _, key = stage.integration(name="watcher")
     stage.pagerduty(key)

@@ -45,6 +45,14 @@ def test_a_silenced_alert_is_recorded_and_pages_nobody(stage: Stage) -> None:
     assert stage.facts("alerts.group_opened")[0].data["suppressed"] == "silence"
 
 
+def test_something_worse_that_is_silenced_lifts_no_acknowledgement(stage: Stage) -> None:
+    silence(stage, 'title="Disk gone"')
+    stage.take(signal("a", severity=Severity.ERROR))
+    stage.alerts(lambda alerts: alerts.acknowledge(stage.group().id, by="per_bob", source="test"))
+    stage.take(signal("a", severity=Severity.CRITICAL, title="Disk gone"))
+    assert (stage.group().status, stage.group().severity) == (Status.ACKNOWLEDGED, Severity.CRITICAL)
+
+
 def test_when_a_silence_ends_what_still_fires_pages(stage: Stage) -> None:
     silence(stage, "service=shop")
     stage.take(signal("a"), signal("b", title="CPU hot"))

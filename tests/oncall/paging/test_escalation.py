@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.oncall.paging.support import Tower
 from tests.oncall.support import ID, WEEK
 from watchkeeper.modules.alerts.model import Severity
@@ -132,6 +134,49 @@ def test_a_severity_with_steps_of_its_own_calls_everybody_as_soon_as_it_is_that_
     tower.fire(severity=Severity.CRITICAL)
     tower.run()
     assert sorted(tower.told()[1:]) == ["ann", "ben", "cleo"]
+
+
+def test_what_becomes_worse_after_somebody_took_it_calls_anew_by_the_steps_of_what_it_is_now(tower: Tower) -> None:
+    tower.reachable("ann", "ben", "cleo")
+    tower.policy(routes=[{"severities": ["critical"], "steps": [{"notify": [{"person": "cleo@example.com"}]}]}])
+    tower.fire(severity=Severity.ERROR)
+    tower.run()
+    tower.acknowledge("ann")
+    assert tower.after(30) == []
+    tower.fire(severity=Severity.CRITICAL)
+    tower.run()
+    assert tower.told() == ["ann", "cleo"], "critical has steps of its own"
+    assert tower.group().status == "triggered"
+    assert tower.kinds().count("calls_begun") == 2
+
+
+def test_what_becomes_worse_by_the_same_steps_calls_whoever_had_it_again(tower: Tower) -> None:
+    tower.reachable("ann", "ben")
+    tower.policy()
+    tower.fire(severity=Severity.WARNING)
+    tower.run()
+    tower.acknowledge("ann")
+    tower.run()
+    tower.fire(severity=Severity.CRITICAL)
+    tower.run()
+    assert tower.told() == ["ann", "ann"]
+    assert tower.after(5.25) == ["ben"]
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_what_becomes_less_bad_pages_nobody(tower: Tower, acknowledged: bool) -> None:
+    tower.reachable("ann", "ben")
+    tower.policy(routes=[{"severities": ["warning"], "steps": [{"notify": [{"person": "ben@example.com"}]}]}])
+    tower.fire(severity=Severity.CRITICAL)
+    tower.run()
+    if acknowledged:
+        tower.acknowledge("ann")
+        tower.run()
+    for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO):
+        tower.fire(severity=severity)
+        tower.run()
+    assert tower.told() == ["ann"]
+    assert tower.kinds().count("calls_begun") == 1
 
 
 def test_what_is_not_resolved_in_time_calls_the_founder_whoever_has_it(tower: Tower) -> None:

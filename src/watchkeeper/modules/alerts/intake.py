@@ -125,7 +125,7 @@ class _Taking:
         )
         if group.flapping:
             group = replace(group, changes=with_change(group.changes, self._at, board.settings.flap_window))
-        worse = self._worse(group, signal)
+        worse = self._worse(group, signal, is_loud=silence is None)
         if worse is None:
             board.put(group, None, _joined(group, opened) if not returns else None)
 
@@ -182,7 +182,7 @@ class _Taking:
         self._note(again, signal)
         self._repeated.add(alert.id)
         group = replace(group, event_count=group.event_count + 1, last_event_at=self._at)
-        if self._worse(group, signal) is None:
+        if self._worse(group, signal, is_loud=silence is None) is None:
             board.put(group)
 
     def _resolve(self, alert: AlertState, signal: Signal) -> None:
@@ -230,8 +230,8 @@ class _Taking:
         ended = replace(_new_alert(signal, None, self._at, None), firing=False, ends_at=signal.ends_at)
         self._board.put_alert(ended, fresh=True)
 
-    def _worse(self, group: GroupState, signal: Signal) -> GroupState | None:
-        """The group, put on the board, if this makes it worse than it was."""
+    def _worse(self, group: GroupState, signal: Signal, *, is_loud: bool) -> GroupState | None:
+        """The group, put on the board, if this makes it worse than it was. It never becomes less bad while it is open."""
         urgency = signal.integration.urgency_of(signal.severity)
         wakes = urgency is Urgency.HIGH and group.urgency is Urgency.LOW
         if signal.severity.rank >= group.severity.rank and not wakes:
@@ -240,10 +240,15 @@ class _Taking:
         worse = replace(group, severity=severity, urgency=Urgency.HIGH if wakes else group.urgency)
         if signal.severity.rank < group.severity.rank and signal.title:
             worse = replace(worse, title=signal.title[:LONGEST_TITLE])
-        if wakes and worse.status is Status.ACKNOWLEDGED:
-            # Whoever took the warning has not heard of this yet.
+        if is_loud:
+            # Whoever took or snoozed it as it was has not heard of this yet.
             worse = replace(
-                worse, status=Status.TRIGGERED, acknowledged_at=None, acknowledged_by=None, acknowledged_until=None
+                worse,
+                status=Status.TRIGGERED,
+                acknowledged_at=None,
+                acknowledged_by=None,
+                acknowledged_until=None,
+                snoozed_until=None,
             )
         fact = fact_of(
             worse,
