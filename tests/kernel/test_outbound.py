@@ -7,12 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.notify.faults import Authority, Took, answers, drips, serving
 from watchkeeper.kernel.outbound import (
     LARGEST_ANSWER,
     DeliveryFailed,
@@ -136,3 +138,49 @@ def test_any_text_is_a_url_that_may_be_asked_or_is_refused(text: str) -> None:
 def test_wrong_networks_stop_the_start() -> None:
     with pytest.raises(ValueError, match="private_networks"):
         OutboundSettings(private_networks="10.0.0.0/8, nonsense")
+
+
+def test_a_request_ends_at_its_deadline_however_well_the_answer_drips() -> None:
+    for beginning in (b"", b"HTTP/1.1 200 OK\r\nX-More: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"):
+        with serving(drips(beginning)) as slow, pytest.raises(DeliveryFailed, match=r"did not answer within 0\.2 s"):
+            Outbound(LOOPBACK.allowed, seconds=0.2).post(f"http://127.0.0.1:{slow.port}/", b"{}")
+
+
+def test_an_answer_without_end_is_read_to_its_limit_only() -> None:
+    def talks(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            peer.sendall(b"400\r\n" + b"x" * 1024 + b"\r\n")
+
+    with serving(talks) as endless:
+        assert len(LOOPBACK.ask(f"http://127.0.0.1:{endless.port}/", b"", largest=5_000).body) == 5_000
+
+
+def test_headers_without_end_are_a_failure() -> None:
+    def talks(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            peer.sendall(b"X-More: " + b"x" * 1024 + b"\r\n")
+
+    with serving(talks) as endless, pytest.raises(DeliveryFailed):
+        LOOPBACK.post(f"http://127.0.0.1:{endless.port}/", b"")
+
+
+def test_a_certificate_counts_for_its_name_and_by_an_authority_that_is_trusted(tmp_path: Path) -> None:
+    authority = Authority.founded(tmp_path)
+    trusting = Outbound(LOOPBACK.allowed, authority.file)
+    with serving(answers(200, Took()), authority.server_of("127.0.0.1")) as good:
+        assert trusting.post(f"https://127.0.0.1:{good.port}/", b"").status == 200
+        with pytest.raises(DeliveryFailed, match="not trusted"):
+            LOOPBACK.post(f"https://127.0.0.1:{good.port}/", b"")
+    with (
+        serving(answers(200, Took()), authority.server_of("other.example")) as other,
+        pytest.raises(DeliveryFailed, match="not trusted: IP address mismatch"),
+    ):
+        trusting.post(f"https://127.0.0.1:{other.port}/", b"")
+
+
+@pytest.mark.parametrize(("said", "meant"), [("90", 90), ("soon", None), ("-1", None), ("9" * 9, None)])
+def test_it_tells_for_how_long_the_other_side_wants_to_be_left_alone(said: str, meant: int | None) -> None:
+    with serving(answers(429, Took(), {"Retry-After": said})) as busy:
+        assert LOOPBACK.ask(f"http://127.0.0.1:{busy.port}/", b"").retry_after == meant

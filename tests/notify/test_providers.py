@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -126,7 +127,7 @@ def test_what_is_wrong_stays_wrong_and_what_is_busy_passes(
     provider.answer = lambda _asked: (status, {"echo": "topic-1"})
     with pytest.raises(NotSent) as missed:
         providers.send(ChannelKind.NTFY, letter(provider, address="topic-1"))
-    assert (missed.value.answer, missed.value.final) == (f"answered {status}", final)
+    assert (missed.value.answer, missed.value.final) == (f"answered {status} {HTTPStatus(status).phrase}", final)
 
 
 def test_a_private_address_is_never_sent_to(provider: Provider, clock: ManualClock) -> None:

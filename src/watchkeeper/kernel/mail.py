@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from watchkeeper.kernel.deadline import Deadline, words_of
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.settings import SettingsGroup
 
 if TYPE_CHECKING:
-    import smtplib
     from email.message import EmailMessage
 
+    from watchkeeper.kernel.mail_wire import BoundedSmtp
+
 _SECONDS = 15.0
+# SMTP's codes from here on say that trying again is of no use.
+_FOR_GOOD = 500
 
 
 class MailSettings(SettingsGroup):
@@ -75,28 +79,38 @@ class Mail:
 
 @dataclass(frozen=True)
 class Mailer:
-    """Sends e-mail through one server."""
+    """Sends e-mail through one server. `seconds`: how long one takes in all."""
 
     settings: MailSettings
+    seconds: float = _SECONDS
 
     @property
     def is_set_up(self) -> bool:
         return self.settings.host is not None
 
     def send(self, mail: Mail) -> None:
-        """Hand it to the server; blocks up to 15 s a step. Raises MailRefused without settings, else MailFailed."""
+        """Hand it to the server; blocks up to 15 s in all. Raises MailRefused without settings, else MailFailed."""
         import smtplib  # here and below: a server that sends nothing starts without it
 
         if self.settings.host is None:
             raise MailRefused("WATCHKEEPER_MAIL_HOST names no SMTP server.")
+        deadline = Deadline(self.seconds)
         try:
             message = self._message(mail)
-            with self._connect(self.settings.host) as server:
+            server = self._connect(self.settings.host, deadline)
+            try:
                 server.send_message(message)
-        except smtplib.SMTPResponseException as error:
-            raise MailFailed(f"the SMTP server answered {error.smtp_code}") from None
+            finally:
+                server.leave()
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
+            code = _code(error)
+            meaning = "for good" if code >= _FOR_GOOD else "for now"
+            raise MailFailed(f"the SMTP server refused it {meaning}: it answered {code}") from None
+        except smtplib.SMTPServerDisconnected as error:
+            said = words_of(error, deadline)
+            raise MailFailed(f"the SMTP server {'hung up' if said.startswith('could not') else said}") from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise MailFailed(f"the SMTP server could not be used: {type(error).__name__}") from None
+            raise MailFailed(f"the SMTP server {words_of(error, deadline)}") from None
 
     def _message(self, mail: Mail) -> EmailMessage:
         from email.message import EmailMessage
@@ -115,19 +129,26 @@ class Mailer:
             message.add_attachment(one.content, maintype=maintype, subtype=subtype, filename=one.name)
         return message
 
-    def _connect(self, host: str) -> smtplib.SMTP:
-        import smtplib
+    def _connect(self, host: str, deadline: Deadline) -> BoundedSmtp:
         import ssl
 
+        from watchkeeper.kernel.mail_wire import BoundedSmtp
+
         held = self.settings
-        if held.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, held.port, timeout=_SECONDS, context=ssl.create_default_context()
-            )
-        else:
-            server = smtplib.SMTP(host, held.port, timeout=_SECONDS)
+        context = ssl.create_default_context() if held.security != "none" else None
+        server = BoundedSmtp(host, held.port, deadline, from_first_byte=context if held.security == "tls" else None)
+        try:
             if held.security == "starttls":
-                server.starttls(context=ssl.create_default_context())
-        if held.user is not None and held.password_file is not None:
-            server.login(held.user, held.password_file.read_text(encoding="utf-8").strip())
+                server.starttls(context=context)
+            if held.user is not None and held.password_file is not None:
+                server.login(held.user, held.password_file.read_text(encoding="utf-8").strip())
+        except BaseException:
+            server.close()
+            raise
         return server
+
+
+def _code(error: Any) -> int:
+    """What it answered; of several recipients there is only one of ours."""
+    refused = getattr(error, "recipients", None)
+    return int(next(iter(refused.values()))[0]) if refused else int(error.smtp_code)

@@ -10,10 +10,12 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
+from watchkeeper.kernel.deadline import Deadline
 from watchkeeper.kernel.errors import Refusal
 from watchkeeper.kernel.settings import SettingsGroup
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LARGEST_ANSWER = 64 * 1024
-_SECONDS, _CONNECT_SECONDS = 10.0, 5.0
+_SECONDS = 10.0
 
 
 class OutboundSettings(SettingsGroup):
@@ -35,6 +37,12 @@ class OutboundSettings(SettingsGroup):
         "",
         description="Private networks that webhooks may reach, separated by commas (`10.0.0.0/8, 127.0.0.1/32`). "
         "Unset: public addresses only.",
+    )
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of authorities whose certificates are trusted besides the public ones, such as that of "
+        "your own network.",
     )
 
     @field_validator("private_networks")
@@ -58,10 +66,11 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, at most 64 KB of it."""
+    """What came back, at most 64 KB of it. `retry_after`: seconds in which it wants to be left alone."""
 
     status: int
     body: bytes
+    retry_after: int | None = None
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -71,13 +80,15 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 @dataclass(frozen=True)
 class Outbound:
-    """Sends requests to where they may go."""
+    """Sends requests to where they may go. `seconds`: how long one takes in all, from connecting to the last byte."""
 
     allowed: tuple[Network, ...] = ()
+    ca_file: Path | None = None
+    seconds: float = _SECONDS
 
     @classmethod
     def of(cls, settings: OutboundSettings) -> Outbound:
-        return cls(parse_networks(settings.private_networks))
+        return cls(parse_networks(settings.private_networks), settings.ca_file)
 
     def require(self, url: str) -> httpx.URL:
         """The URL, when it is one that may be asked. Raises DestinationRefused; the name is not resolved yet."""
@@ -97,7 +108,7 @@ class Outbound:
         return parsed
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
-        """POST it once, without following redirects; blocks up to 10 s.
+        """POST it once, without following redirects; blocks up to 10 s, however slowly the answer comes.
 
         Raises DestinationRefused for a place that is not allowed, DeliveryFailed for anything but a 2xx answer.
         """
@@ -110,28 +121,24 @@ class Outbound:
         self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, largest: int = LARGEST_ANSWER
     ) -> Answer:
         """The same for an answer of any status, of which at most `largest` bytes are read."""
-        import httpx
+        from watchkeeper.kernel import outbound_wire
 
         parsed = self.require(url)
-        patience = httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
+        deadline = Deadline(self.seconds)
         address = self._resolve(parsed)
-        port = f":{parsed.port}" if parsed.port else ""
-        host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
         try:
-            with (
-                httpx.Client(timeout=patience, trust_env=False, follow_redirects=False) as client,
-                client.stream(
-                    "POST",
-                    parsed.copy_with(host=str(address)),
-                    content=body,
-                    headers={**(headers or {}), "Host": f"{host}{port}"},
-                    # The certificate must be the name's, though the connection goes to the address that was checked.
-                    extensions={"sni_hostname": parsed.host},
-                ) as response,
-            ):
-                return Answer(response.status_code, _beginning(response, largest))
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            raise DeliveryFailed(f"{parsed.host}: {type(error).__name__}") from None
+            status, said, began = outbound_wire.ask(
+                parsed,
+                str(address),
+                body,
+                headers or {},
+                deadline=deadline,
+                largest=largest,
+                ca_file=self.ca_file,
+            )
+        except outbound_wire.Failed as failed:
+            raise DeliveryFailed(f"{parsed.host} {failed}") from None
+        return Answer(status, began, _seconds(said.get("retry-after", "")))
 
     def _resolve(self, url: httpx.URL) -> Address:
         try:
@@ -162,10 +169,6 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def _beginning(response: httpx.Response, largest: int) -> bytes:
-    held = b""
-    for chunk in response.iter_bytes():
-        held += chunk
-        if len(held) > largest:
-            return held[:largest]
-    return held
+def _seconds(text: str) -> int | None:
+    """`Retry-After` as seconds; a date is not read, as nobody sends one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None

@@ -231,7 +231,7 @@ class _Taking:
         self._board.put_alert(ended, fresh=True)
 
     def _worse(self, group: GroupState, signal: Signal, *, is_loud: bool) -> GroupState | None:
-        """The group, put on the board, if this makes it worse than it was. It never becomes less bad while it is open."""
+        """The group, put on the board, if this makes it worse. It never becomes less bad."""
         urgency = signal.integration.urgency_of(signal.severity)
         wakes = urgency is Urgency.HIGH and group.urgency is Urgency.LOW
         if signal.severity.rank >= group.severity.rank and not wakes:

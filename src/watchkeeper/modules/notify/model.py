@@ -202,9 +202,14 @@ def next_way(contacts: Sequence[Contact], tried: Collection[str], degraded: Coll
     return left[0] if left else None
 
 
-def pause_after(attempts: int) -> timedelta | None:
-    """How long a contact waits after its so-many-th miss; None when it is not tried again."""
-    return _PAUSES[attempts - 1] if attempts <= len(_PAUSES) else None
+def pause_after(attempts: int, not_before: int = 0) -> timedelta | None:
+    """How long a contact waits after its so-many-th miss; None when it is not tried again.
+
+    Longer when the provider says in how many seconds it takes something again, but never than the longest pause.
+    """
+    if attempts > len(_PAUSES):
+        return None
+    return max(_PAUSES[attempts - 1], min(timedelta(seconds=not_before), _PAUSES[-1]))
 
 
 def quiet_end(preferences: Preferences, at: datetime) -> datetime | None:

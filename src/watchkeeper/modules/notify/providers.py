@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.mail import Mail, Mailer, MailFailed, MailRefused
 from watchkeeper.kernel.outbound import Answer, DeliveryFailed, DestinationRefused, Outbound
 from watchkeeper.modules.notify import message as words
+from watchkeeper.modules.notify.foreign import Bounded, TooManyLeft
 from watchkeeper.modules.notify.message import Message
 from watchkeeper.modules.notify.model import ChannelKind
 
@@ -39,12 +41,14 @@ class Letter:
 
 
 class NotSent(Exception):
-    """It was not taken. `final`: it never will be, so that trying again is of no use."""
+    """It was not taken. `final`: it never will be, so that trying again is of no use. `not_before`: seconds in which
+    the provider takes nothing."""
 
-    def __init__(self, answer: str, *, final: bool = False) -> None:
+    def __init__(self, answer: str, *, final: bool = False, not_before: int = 0) -> None:
         super().__init__(answer)
         self.answer = answer
         self.final = final
+        self.not_before = not_before
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ class Providers:
     mailer: Mailer
     outbound: Outbound
     clock: Clock
+    foreign: Bounded = field(default_factory=Bounded)
 
     def send(self, kind: ChannelKind, letter: Letter) -> str:
-        """Send it once; blocks for at most about 20 s."""
+        """Send it once; blocks for at most 15 s, and for as long as names take to be resolved."""
         ways: Mapping[ChannelKind, Callable[[Letter], str]] = {
             ChannelKind.EMAIL: self._email,
             ChannelKind.SLACK: self._slack,
@@ -168,7 +173,14 @@ class Providers:
         service = apprise.Apprise()
         if not service.add(letter.secrets["url"]):
             raise NotSent("Apprise knows no such URL", final=True)
-        if not service.notify(title=words.heading(letter.message), body=words.plain(letter.message)):
+        title, text = words.heading(letter.message), words.plain(letter.message)
+        try:
+            delivered = self.foreign.run(lambda: service.notify(title=title, body=text))
+        except TimeoutError:
+            raise NotSent(f"Apprise's service did not answer within {self.foreign.seconds:g} s") from None
+        except TooManyLeft:
+            raise NotSent("Apprise's services have not answered several messages yet") from None
+        if not delivered:
             raise NotSent("Apprise could not deliver it")
         return "Apprise delivered it"
 
@@ -186,7 +198,7 @@ class Providers:
             return answer
         # What a provider says is wrong with a request stays wrong; that it is busy passes.
         final = 400 <= answer.status < 500 and answer.status not in _AGAIN
-        raise NotSent(f"answered {answer.status}", final=final)
+        raise NotSent(_took(answer), final=final, not_before=answer.retry_after or 0)
 
 
 def _base(letter: Letter) -> str:
@@ -194,7 +206,10 @@ def _base(letter: Letter) -> str:
 
 
 def _took(answer: Answer) -> str:
-    return f"answered {answer.status}"
+    try:
+        return f"answered {answer.status} {HTTPStatus(answer.status).phrase}"
+    except ValueError:
+        return f"answered {answer.status}"
 
 
 def _word(text: str) -> str:

@@ -47,6 +47,8 @@ from watchkeeper.modules.notify.settings import NotifySettings
 MOVE_ON = "notify.move_on"
 _CAP_WINDOW = timedelta(minutes=10)
 _HELD = timedelta(minutes=1)
+# After a miss, a channel gets one message at a time. One that has waited so long for its answer hangs.
+_HANGS, _PUT_OFF = timedelta(seconds=2), timedelta(seconds=5)
 _log = structlog.get_logger("watchkeeper.notify")
 
 
@@ -68,6 +70,7 @@ class Tried:
     begun: Begun
     outcome: Outcome
     answer: str
+    not_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Sending:
         except KeyUnusable:
             return Tried(begun, Outcome.MISSED, "its secrets can't be opened with the installation's key")
         except NotSent as miss:
-            return Tried(begun, Outcome.REFUSED if miss.final else Outcome.MISSED, miss.answer)
+            return Tried(begun, Outcome.REFUSED if miss.final else Outcome.MISSED, miss.answer, miss.not_before)
         except Exception as error:  # noqa: BLE001 (an edge: whatever a provider's code raises is a miss, not silence)
             _log.exception("provider failed", channel=begun.channel.name)
             return Tried(begun, Outcome.MISSED, type(error).__name__)
@@ -137,6 +140,10 @@ class Sending:
         if reason is not None or channel is None:
             drop_one(session, one, at=now, reason=reason or "the channel is gone")
             return None
+        if channel.misses and (since := store_notifications.open_since(session, channel.id, one.id, now)) is not None:
+            # One waits there for its answer: this one would wait beside it, in the place of somebody else's.
+            self._put_off(session, one, work_id, now, hangs=now - since >= _HANGS)
+            return None
         gathered = self._gathered(session, one, now)
         message = bundled([Message.of(each.message) for each in (one, *gathered)])
         if owner is not None and not gathered:
@@ -153,6 +160,13 @@ class Sending:
             payload={"attempt": attempt.id},
         )
         return Begun(one, channel, attempt, message, tuple(each.id for each in gathered))
+
+    def _put_off(self, session: Session, one: Notification, work_id: str, now: datetime, *, hangs: bool) -> None:
+        later = now + (_HANGS if not hangs else _PUT_OFF)
+        store_notifications.set_due(session, one.id, later)
+        enqueue(session, one, due_at=later, step=f"later:{work_id}")
+        if hangs:
+            self._move_to_next(session, one, store_notifications.of_call(session, one.call, lock=True), now)
 
     def _letter(self, begun: Begun) -> Letter:
         """Opened only here, so that what is sealed is in memory for as long as it takes to send."""
@@ -202,7 +216,7 @@ class Sending:
     def _missed(self, session: Session, tried: Tried, now: datetime) -> None:
         one = tried.begun.notification
         call = store_notifications.of_call(session, one.call, lock=True)
-        pause = pause_after(tried.begun.attempt.number) if tried.outcome is Outcome.MISSED else None
+        pause = pause_after(tried.begun.attempt.number, tried.not_before) if tried.outcome is Outcome.MISSED else None
         moved = self._move_to_next(session, one, call, now)
         if pause is not None:
             enqueue(session, one, due_at=now + pause, step=f"try:{tried.begun.attempt.number + 1}")

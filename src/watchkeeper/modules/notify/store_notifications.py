@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.upsert import insert_for
-from watchkeeper.modules.notify.model import Attempt, Notification, Outcome, State
+from watchkeeper.modules.notify.model import PATIENCE, Attempt, Notification, Outcome, State
 from watchkeeper.modules.notify.tables import attempts, notifications
 
 _AT_ONCE = 5_000
@@ -178,6 +178,22 @@ def last_attempt(session: Session, notification_id: str) -> Attempt | None:
     wanted = select(attempts).where(attempts.c.notification_id == notification_id)
     row = session.execute(wanted.order_by(attempts.c.number.desc(), attempts.c.begun_at.desc()).limit(1)).one_or_none()
     return None if row is None else _attempt(row)
+
+
+def open_since(session: Session, channel_id: str, beside: str, now: datetime) -> datetime | None:
+    """Since when another message than this waits for a channel's answer; None when none does."""
+    found: datetime | None = session.execute(
+        select(func.min(attempts.c.begun_at))
+        .join(notifications, notifications.c.id == attempts.c.notification_id)
+        .where(
+            notifications.c.channel_id == channel_id,
+            notifications.c.id != beside,
+            attempts.c.ended_at.is_(None),
+            # What began before is of a process that died.
+            attempts.c.begun_at > now - PATIENCE,
+        )
+    ).scalar()
+    return found
 
 
 def attempts_of(session: Session, ids: Sequence[str]) -> dict[str, list[Attempt]]:

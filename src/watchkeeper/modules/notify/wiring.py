@@ -32,8 +32,9 @@ ROUTERS = (routes.router, pages.router, pages_channels.router)
 NAV: tuple[NavItem, ...] = pages_channels.NAV
 TEMPLATES = {"notify": Path(__file__).parent / "templates"}
 STATIC: Mapping[str, Path] = {}
-# Ten kinds of channels, of which two messages at a time: a provider that hangs holds up no other.
-_THREADS, _OF_A_KIND = 16, 2
+# Ten kinds of channels, of which two messages at a time, and as many for what begins the next way and for the word to
+# the outside: when the providers of every kind hang at once, there is a thread left for each of those.
+_THREADS, _OF_A_KIND = 24, 2
 _LEASE = timedelta(seconds=10)
 
 
