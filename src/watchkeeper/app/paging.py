@@ -26,6 +26,7 @@ from watchkeeper.modules.oncall.paging import wiring as calling
 from watchkeeper.modules.oncall.paging.auditor import Auditor, Heartbeat
 from watchkeeper.modules.oncall.paging.engine import Engine, Watcher
 from watchkeeper.modules.oncall.paging.owner import PageOwner
+from watchkeeper.modules.oncall.paging.replies import Replies
 from watchkeeper.modules.oncall.paging.watching import PagingWatch
 from watchkeeper.modules.oncall.settings import OncallSettings
 
@@ -62,10 +63,11 @@ def badges(parts: dict[Any, Any]) -> tuple[BadgeSource, ...]:
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     """Lanes of their own: what time changes of alerts, who is called, what is sent."""
+    beside = calling.beside_messages(db, parts[Heartbeat], parts[Replies], parts[notify.Answering])
     return (
         alerts.worker(parts, db, clock),
         calling.worker(db, clock, parts[Engine], parts[Auditor]),
-        notifying.worker(db, clock, parts[Sending], calling.beside_messages(parts[Heartbeat])),
+        notifying.worker(db, clock, parts[Sending], beside),
     )
 
 

@@ -56,3 +56,43 @@ def test_logs_hide_links_and_nothing_stores_them(tower: Tower) -> None:
     with tower.stage.database.engine.connect() as connection:
         for table in ("journal", "work", "notify_notifications", "notify_attempts", "oncall_pages"):
             assert secret not in str(connection.execute(text(f"SELECT * FROM {table}")).all())
+
+
+def test_the_page_of_an_alert_and_the_log_of_pages_show_each_try_with_the_providers_answer(tower: Tower) -> None:
+    from starlette.testclient import TestClient
+
+    from tests.oncall.support import Cast
+    from watchkeeper.kernel.clock import SystemClock
+    from watchkeeper.kernel.db.database import Database
+    from watchkeeper.kernel.web.access import Authenticator
+    from watchkeeper.kernel.web.app_factory import create_app
+    from watchkeeper.modules.alerts import wiring as alerts
+    from watchkeeper.modules.alerts.public import Alerting
+    from watchkeeper.modules.oncall import wiring as oncall
+    from watchkeeper.modules.oncall.paging.verbs import Paging
+
+    tower.reachable("ann", "ben")
+    tower.policy()
+    tower.provider.answer = lambda asked: (503 if asked.json["topic"] == "topic-ann" else 200, {})
+    tower.fire()
+    tower.run()
+    parts = {
+        Authenticator: Cast(),
+        Database: tower.stage.database,
+        SystemClock: tower.clock,
+        Alerting: tower.alerting,
+        Paging: tower.paging,
+    }
+    app = create_app(
+        parts=parts,
+        routers=(*alerts.ROUTERS, *oncall.ROUTERS),
+        templates={**alerts.TEMPLATES, **oncall.TEMPLATES},
+        static={**alerts.STATIC, **oncall.STATIC},
+    )
+    client = TestClient(app, cookies={"who": "ann"}, headers={"accept": "text/html"})
+    shown = client.get(f"/alerts/{tower.group().id}").text
+    assert "A page over to-ann was not taken: answered 503 Service Unavailable; tried again in 15 s." in shown
+    assert "A page went out over to-ben: answered 200 OK." in shown
+    log = client.get(f"/oncall/pages?person={ID['ann']}").text
+    assert "1. try" in log
+    assert "answered 503 Service Unavailable" in log

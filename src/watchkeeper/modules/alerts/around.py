@@ -47,6 +47,13 @@ def changes_around(session: Session, group: GroupState, links: FactLinks) -> lis
     return [Change(one, describe_fact(one), links.page(one), links.undo(one)) for one in facts if _tells(one)][:_MOST]
 
 
+def history_of(session: Session, group: GroupState, links: FactLinks) -> list[Change]:
+    """Whatever was done about it, newest first: who was called, each try of a message with the provider's answer, who
+    took it. Whoever writes such facts names the group as what they are about."""
+    facts = read_facts(session, FactFilter(subjects=(group.id,), since=group.opened_at - AFTER), limit=_READ)
+    return [Change(one, describe_fact(one), links.page(one), links.undo(one)) for one in facts]
+
+
 def services_around(session: Session, service: str | None) -> tuple[str, ...]:
     """A service and everything that it calls, directly or through others."""
     if service is None:

@@ -19,7 +19,7 @@ from watchkeeper.kernel.web.paging import Cursor, page_of
 from watchkeeper.kernel.web.parts import parts_of
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.alerts import public, store, store_details, store_integrations
-from watchkeeper.modules.alerts.around import FactLinks, changes_around
+from watchkeeper.modules.alerts.around import FactLinks, changes_around, history_of
 from watchkeeper.modules.alerts.errors import AlertInvalid, GroupNotFound
 from watchkeeper.modules.alerts.model import GroupState, Severity, Status
 from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS, VIEW_ALERTS
@@ -240,7 +240,7 @@ async def _alert_page(request: Request, who: Actor, db: Db, group_id: str, refus
         if group is None:
             raise GroupNotFound(f"There is no alert {group_id}.")
         found = store.alerts_of(session, group_id, limit=_SHOWN_ALERTS)
-        changes = changes_around(session, group, links)
+        changes, history = changes_around(session, group, links), history_of(session, group, links)
         people = {one for one in (group.acknowledged_by, group.resolved_by) if one}
         way = store_integrations.integration(session, group.integration)
         return {
@@ -248,7 +248,8 @@ async def _alert_page(request: Request, who: Actor, db: Db, group_id: str, refus
             "alerts": found,
             "said": store_details.details_of(session, [one.id for one in found]),
             "changes": changes,
-            "names": identity.names(session, people | {one.fact.actor for one in changes}),
+            "history": history,
+            "names": identity.names(session, people | {one.fact.actor for one in (*changes, *history)}),
             "way": way.integration.name if way is not None else group.integration.removeprefix("own:"),
         }
 

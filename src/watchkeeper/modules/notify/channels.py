@@ -43,6 +43,7 @@ _TWILIO = {
     "account": Input("Account SID", r"[A-Za-z0-9]{6,64}", "an account SID such as AC0123…"),
     "sender": Input("From", rf"{_PHONE}|[A-Za-z0-9 ]{{1,11}}", "a number such as +4722334455, or a sender's name"),
     "url": _url("API", "https://api.twilio.com"),
+    "replies": Input("Takes replies", "yes|no", "yes where Twilio brings replies to this server, else no", "no"),
 }
 _TWILIO_SECRETS = {"token": Input("Auth token", r"\S{8,200}", "an auth token")}
 _NUMBER = Input("Phone number", _PHONE, "a number with its country, such as +4791234567")
@@ -58,7 +59,12 @@ SPECS: Mapping[ChannelKind, Spec] = MappingProxyType(
         ChannelKind.SLACK: Spec(
             "Slack, by a bot",
             {"url": _url("API", "https://slack.com/api")},
-            {"token": Input("Bot token", r"xox[a-z]-\S{8,200}", "a bot token such as xoxb-…")},
+            {
+                "token": Input("Bot token", r"xox[a-z]-\S{8,200}", "a bot token such as xoxb-…"),
+                "signing_secret": Input(
+                    "Signing secret", r"[A-Za-z0-9]{16,100}", "the app's signing secret, for buttons", default=""
+                ),
+            },
             Input("Member or channel ID", r"[A-Z0-9]{6,20}", "an ID such as U024BE7LH"),
         ),
         ChannelKind.SLACK_WEBHOOK: Spec("Slack, by an incoming webhook", {}, {"url": _url("Webhook URL")}, None),

@@ -11,6 +11,8 @@ from typing import Any, Literal
 LONGEST_TITLE = 200
 LONGEST_TEXT = 2_000
 _SMS = 300
+# By which Slack says that it was the button of ours.
+BUTTON = "watchkeeper_acknowledge"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -20,6 +22,11 @@ class Action:
 
     label: str
     url: str
+    # For channels that take answers: what a button of Slack's brings back, what a text message does, and where a key
+    # that is pressed during a call goes.
+    secret: str = ""
+    code: str = ""
+    phone_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,21 +99,27 @@ def plain(message: Message) -> str:
     return "\n".join(lines) + "\n"
 
 
-def short(message: Message, longest: int = _SMS) -> str:
+def short(message: Message, longest: int = _SMS, *, replies: bool = False) -> str:
     """For a text message: the title is cut before a link is."""
     link = message.actions[0].url if message.actions else message.url
-    room = longest - len(link) - 1 if link else longest
-    return f"{one_line(heading(message), max(room, 40))}{f' {link}' if link else ''}"
+    code = message.actions[0].code if message.actions and replies else ""
+    end = f"{f' {link}' if link else ''}{f' Reply 1 {code} to take it, 2 {code} to resolve it.' if code else ''}"
+    return f"{one_line(heading(message), max(longest - len(end), 40))}{end}"
 
 
-def spoken(message: Message) -> str:
+def spoken(message: Message, *, replies: bool = False) -> str:
     """TwiML that says it twice, for who was asleep the first time."""
     words = escape(one_line(f"Watchkeeper. {message.severity} {message.title}", 400), quote=False)
-    return f'<Response><Say>{words}</Say><Pause length="1"/><Say>{words}</Say></Response>'
+    twice = f'<Say>{words}</Say><Pause length="1"/><Say>{words}</Say>'
+    where = message.actions[0].phone_url if message.actions and replies else ""
+    if not where:
+        return f"<Response>{twice}</Response>"
+    gather = f'<Gather numDigits="1" timeout="15" action="{escape(where)}">'
+    return f"<Response>{gather}{twice}<Say>To acknowledge, press 4.</Say></Gather></Response>"
 
 
-def slack(message: Message) -> dict[str, Any]:
-    """A message of Slack's, with buttons that are links."""
+def slack(message: Message, *, pressable: bool = False) -> dict[str, Any]:
+    """A message of Slack's, with buttons that are links; `pressable`: the first acts at once where it is pressed."""
     said = _mrkdwn(f"{message.service}\n{message.text}".strip())
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": heading(message)[:150], "emoji": False}}
@@ -115,10 +128,19 @@ def slack(message: Message) -> dict[str, Any]:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": said[:2_900]}})
     links = [*message.actions, *([Action("Details", message.url)] if message.url else [])]
     if links:
-        buttons = [
+        buttons: list[dict[str, Any]] = [
             {"type": "button", "text": {"type": "plain_text", "text": one.label[:75]}, "url": one.url}
             for one in links[:5]
         ]
+        first = links[0]
+        if pressable and first.secret:
+            buttons[0] = {
+                "type": "button",
+                "text": {"type": "plain_text", "text": first.label[:75]},
+                "style": "primary",
+                "action_id": BUTTON,
+                "value": first.secret,
+            }
         blocks.append({"type": "actions", "elements": buttons})
     return {"text": _mrkdwn(heading(message)), "blocks": blocks}
 

@@ -87,7 +87,8 @@ class Providers:
         return "the SMTP server took it"
 
     def _slack(self, letter: Letter) -> str:
-        body = {"channel": letter.address, **words.slack(letter.message), "unfurl_links": False}
+        said_so = words.slack(letter.message, pressable=bool(letter.secrets.get("signing_secret")))
+        body = {"channel": letter.address, **said_so, "unfurl_links": False}
         headers = {"Authorization": f"Bearer {letter.secrets['token']}"}
         answer = self._post(f"{_base(letter)}/chat.postMessage", body, headers)
         said = _object(answer)
@@ -102,7 +103,9 @@ class Providers:
 
     def _webhook(self, letter: Letter) -> str:
         message = letter.message
-        body = json.dumps({"id": letter.key, "about": letter.about, **message.stored()}, ensure_ascii=False).encode()
+        links = [{"label": one.label, "url": one.url} for one in message.actions]
+        said = {"id": letter.key, "about": letter.about, **message.stored(), "actions": links}
+        body = json.dumps(said, ensure_ascii=False).encode()
         sent_at = int(self.clock.now().timestamp())
         signed = hmac.new(letter.secrets["secret"].encode(), f"{sent_at}.".encode() + body, hashlib.sha256).hexdigest()
         headers = {**_JSON, "Idempotency-Key": letter.key, "Watchkeeper-Signature": f"t={sent_at},v1={signed}"}
@@ -132,10 +135,10 @@ class Providers:
         return _took(self._post(f"{_base(letter)}/bot{letter.secrets['token']}/sendMessage", body))
 
     def _sms(self, letter: Letter) -> str:
-        return self._twilio(letter, "Messages", {"Body": words.short(letter.message)})
+        return self._twilio(letter, "Messages", {"Body": words.short(letter.message, replies=_replies(letter))})
 
     def _voice(self, letter: Letter) -> str:
-        return self._twilio(letter, "Calls", {"Twiml": words.spoken(letter.message)})
+        return self._twilio(letter, "Calls", {"Twiml": words.spoken(letter.message, replies=_replies(letter))})
 
     def _twilio(self, letter: Letter, what: str, said: Mapping[str, str]) -> str:
         account = letter.settings["account"]
@@ -203,6 +206,10 @@ class Providers:
 
 def _base(letter: Letter) -> str:
     return letter.settings["url"].rstrip("/")
+
+
+def _replies(letter: Letter) -> bool:
+    return letter.settings.get("replies") == "yes"
 
 
 def _took(answer: Answer) -> str:

@@ -10,14 +10,30 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from watchkeeper.modules.notify import ordering, store, store_notifications
-from watchkeeper.modules.notify.message import Action, Message
-from watchkeeper.modules.notify.model import Attempt, Channel, Kind, Notification, Outcome, Reach, State, Urgency
+from watchkeeper.modules.notify.answering import Answering
+from watchkeeper.modules.notify.message import BUTTON, Action, Message
+from watchkeeper.modules.notify.model import (
+    Attempt,
+    Channel,
+    ChannelKind,
+    Contact,
+    Kind,
+    Notification,
+    Outcome,
+    Reach,
+    State,
+    Urgency,
+)
 from watchkeeper.modules.notify.ordering import Order
 
 __all__ = [
+    "BUTTON",
     "Action",
+    "Answering",
     "Attempt",
     "Channel",
+    "ChannelKind",
+    "Contact",
     "Kind",
     "Message",
     "Notification",

@@ -99,6 +99,11 @@ def contact_row(session: Session, contact_id: str, *, lock: bool = False) -> Row
     return session.execute(wanted.with_for_update() if lock else wanted).one_or_none()
 
 
+def sealed_contacts(session: Session, channel_id: str) -> list[Row[Any]]:
+    """Everybody's on a channel, with what is sealed."""
+    return list(session.execute(select(contacts).where(contacts.c.channel_id == channel_id)).all())
+
+
 def add_contact(session: Session, one: Contact, address: str) -> None:
     """`address` is sealed."""
     session.execute(

@@ -18,6 +18,7 @@ from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.web.pages import NavItem
 from watchkeeper.kernel.work import Handler, Recurring, Transactional, Worker
 from watchkeeper.modules.notify import pages, pages_channels, routes, store, store_notifications
+from watchkeeper.modules.notify.answering import Answering
 from watchkeeper.modules.notify.model import ChannelKind
 from watchkeeper.modules.notify.providers import Providers
 from watchkeeper.modules.notify.public import Owners
@@ -56,6 +57,7 @@ def notify_parts(
         NotifySettings: settings,
         Owners: owners,
         ChannelWatch: ChannelWatch(db),
+        Answering: Answering(key, way_out),
     }
 
 

@@ -18,6 +18,7 @@ from watchkeeper.modules.oncall import (
     routes_feed,
     routes_paging,
     routes_replay,
+    routes_replies,
     routes_shifts,
 )
 from watchkeeper.modules.oncall.importers.files import files_of
@@ -29,6 +30,7 @@ __all__ = ["IMPORTERS", "NAV", "OPS_KINDS", "ROUTERS", "STATIC", "TEMPLATES", "f
 # Calendars and editors first: `new` and `.ics` are no names of schedules.
 ROUTERS = (
     routes_paging.router,
+    routes_replies.router,
     routes_shifts.router,
     routes_replay.router,
     routes.router,

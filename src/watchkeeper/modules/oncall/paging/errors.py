@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchkeeper.kernel.errors import Invalid, NotFound
+from watchkeeper.kernel.errors import Forbidden, Invalid, NotFound
 
 
 class LinkUnknown(NotFound):
@@ -18,3 +18,8 @@ class PagingInvalid(Invalid):
 class ReplayInvalid(Invalid):
     code = "oncall.replay_invalid"
     title = "This can't be replayed"
+
+
+class SignatureRefused(Forbidden):
+    code = "oncall.signature_refused"
+    title = "The signature does not fit"

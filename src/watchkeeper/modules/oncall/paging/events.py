@@ -140,6 +140,38 @@ class ResponderAdded(_OfGroup):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReplyTaken(_OfGroup):
+    """Somebody answered a page over the way it came: `wanted` is `acknowledge` or `resolve`."""
+
+    kind: ClassVar[str] = "oncall.reply_taken"
+
+    page: str
+    channel: str
+    wanted: str
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"An answer over {data['channel']} asked to {data['wanted']} it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyRefused(Event):
+    """A wrong code, a number or member that nobody is known by, a page that is over. `contact`: whose, if known."""
+
+    kind: ClassVar[str] = "oncall.reply_refused"
+
+    channel: str
+    contact: str | None
+
+    def subject(self) -> Subject | None:
+        return None if self.contact is None else Subject("contact", self.contact)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"An answer over {data['channel']} was refused."
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditFailed(Event):
     """Something that must be so of pages is not: the word to the outside stops until it is."""
 

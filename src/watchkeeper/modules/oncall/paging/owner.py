@@ -49,9 +49,18 @@ class PageOwner:
         return None
 
     def actions(self, session: Session, notification: Notification) -> tuple[Action, ...]:  # noqa: ARG002
-        """The link that acknowledges, after a confirmation."""
-        page_id = page_id_of(notification.call)
-        return () if page_id is None else (Action("Acknowledge", self.links.url_of(page_id)),)
+        """The link that acknowledges, after a confirmation, and what does so by an answer."""
+        page_id, contact_id = page_id_of(notification.call), notification.contact_id
+        if page_id is None:
+            return ()
+        made = Action(
+            "Acknowledge",
+            self.links.url_of(page_id),
+            secret=self.links.secret_of(page_id),
+            code=self.links.code_of(page_id, contact_id) if contact_id is not None else "",
+            phone_url=self.links.phone_url_of(page_id),
+        )
+        return (made,)
 
     def not_reached(self, session: Session, notification: Notification, at: datetime) -> None:
         """The next step begins at once."""

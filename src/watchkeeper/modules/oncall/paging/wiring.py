@@ -15,11 +15,14 @@ from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.work import Recurring, Transactional, Worker
 from watchkeeper.modules.alerts.public import Alerting
+from watchkeeper.modules.notify.public import Answering
 from watchkeeper.modules.oncall.paging import store
+from watchkeeper.modules.oncall.paging.amending import Amending
 from watchkeeper.modules.oncall.paging.auditor import HEARTBEAT, Auditor, Heartbeat
 from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.oncall.paging.links import Links
 from watchkeeper.modules.oncall.paging.owner import PageOwner
+from watchkeeper.modules.oncall.paging.replies import AMEND, Replies
 from watchkeeper.modules.oncall.paging.verbs import Paging
 from watchkeeper.modules.oncall.paging.watching import PagingWatch
 from watchkeeper.modules.oncall.settings import OncallSettings
@@ -43,6 +46,7 @@ def paging_parts(
         Engine: engine,
         Paging: Paging(clock, alerting, engine, links),
         PageOwner: PageOwner(clock, engine, links),
+        Replies: Replies(clock, alerting, links),
         Auditor: Auditor(db, clock, settings),
         Heartbeat: Heartbeat(clock, settings, Outbound.of(outbound)),
         PagingWatch: PagingWatch(db, clock, settings),
@@ -63,9 +67,9 @@ def worker(db: Database, clock: Clock, engine: Engine, auditor: Auditor) -> Work
     )
 
 
-def beside_messages(heartbeat: Heartbeat) -> Mapping[str, Any]:
+def beside_messages(db: Database, heartbeat: Heartbeat, replies: Replies, answering: Answering) -> Mapping[str, Any]:
     """Handlers that run in the lane of messages: the word to the outside takes their way."""
-    return {HEARTBEAT: heartbeat}
+    return {HEARTBEAT: heartbeat, AMEND: Amending(db, answering, replies.links.base_url)}
 
 
 def recurring(clock: Clock, settings: OncallSettings) -> list[Recurring]:
