@@ -58,10 +58,13 @@ class AlertJoined(OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupEscalatedSeverity(OfGroup):
+    """`wakes`: it ended an acknowledgement or a snooze, if there was one."""
+
     kind: ClassVar[str] = "alerts.group_escalated_severity"
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    wakes: bool = False
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ _KINDS = {
 class Moment:
     """One change of a group: `severity` is what it had from then on, `suppressed` why it was kept quiet from then on.
 
-    `until`: of an acknowledgement or a snooze. `wakes`: it turned from low to high urgency.
+    `until`: of an acknowledgement or a snooze. `wakes`: it ended an acknowledgement or a snooze.
     """
 
     at: datetime
@@ -94,4 +94,7 @@ def moment_of(fact: Fact) -> Moment:
 
 
 def _wakes(data: Any) -> bool:
+    if "wakes" in data:
+        return bool(data["wakes"])
+    # Written when only the turn to high urgency did.
     return bool(data["before"]["urgency"] != Urgency.HIGH.value and data["after"]["urgency"] == Urgency.HIGH.value)

@@ -255,6 +255,7 @@ class _Taking:
             GroupEscalatedSeverity,
             before={"severity": group.severity.value, "urgency": group.urgency.value},
             after={"severity": worse.severity.value, "urgency": worse.urgency.value},
+            wakes=is_loud,
         )
         return self._board.put(worse, "escalated_severity", fact)
 

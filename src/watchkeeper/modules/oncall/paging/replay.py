@@ -192,6 +192,7 @@ class _Replay:
                 self.snoozed_until = None
                 self._free()
             case Happened.WORSE if one.wakes:
+                self.snoozed_until = None
                 self._free()
             case Happened.RESOLVED:
                 self.is_open, self.suppressed, self.snoozed_until, self.acknowledged_until = False, None, None, None
