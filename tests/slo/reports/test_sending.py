@@ -219,7 +219,7 @@ def test_after_three_days_it_is_given_up_and_said(post: Post) -> None:
     post.box.answers = ["451 later"] * 9
     post.work(rounds=1)
     held = post.sendings(schedule)[0]
-    assert (held.state, held.error) == ("planned", "the SMTP server answered 451")
+    assert (held.state, held.error) == ("planned", "the SMTP server refused it for now: it answered 451")
     post.stage.clock.advance(timedelta(days=3))
     post.work(rounds=1)
     assert [one.state for one in post.sendings(schedule)] == ["failed"]
