@@ -92,12 +92,16 @@ class Pager:
     about_type: str = "alert_group"
     unwanted: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
 
     def not_wanted(self, session: Session, notification: Notification) -> str | None:
         return self.unwanted.get(notification.about_id)
 
     def actions(self, session: Session, notification: Notification) -> tuple[Action, ...]:
         return (Action("Acknowledge", f"https://watch.example/ack/{notification.about_id}"),)
+
+    def delivered(self, session: Session, notification: Notification, at: Any) -> None:
+        self.taken.append(notification.about_id)
 
     def not_reached(self, session: Session, notification: Notification, at: Any) -> None:
         self.lost.append(notification.about_id)

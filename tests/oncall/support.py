@@ -28,6 +28,7 @@ from watchkeeper.modules.identity.teams import Teams
 from watchkeeper.modules.notify import store as contacts
 from watchkeeper.modules.notify.model import Channel, ChannelKind, Contact
 from watchkeeper.modules.oncall import wiring
+from watchkeeper.modules.oncall.settings import OncallSettings
 
 URL = "/api/v1/oncall"
 CAST = {"ann": Role.OPERATOR, "ben": Role.RESPONDER, "cleo": Role.RESPONDER, "vic": Role.VIEWER, "ada": Role.ADMIN}
@@ -144,6 +145,7 @@ class Stage:
             Database: self.database,
             SystemClock: self.clock,
             ServerSettings: ServerSettings(),
+            OncallSettings: OncallSettings.model_validate({}),
         }
         return create_app(
             parts=parts, routers=wiring.ROUTERS, templates=wiring.TEMPLATES, static=wiring.STATIC, nav=wiring.NAV

@@ -21,6 +21,7 @@ from watchkeeper.kernel.db import engines
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal.verifier import CheckpointsUnusable
 from watchkeeper.modules.identity import public as identity
+from watchkeeper.modules.oncall import public as oncall
 from watchkeeper.modules.telemetry import public as telemetry
 
 Verdict = Literal["ok", "warning", "problem"]
@@ -48,6 +49,7 @@ def safety_checks(db: Database, configuration: Configuration, clock: Clock) -> l
             record,
             _backups(session, configuration, clock),
             *_people(session),
+            outside_watch(session, configuration, clock),
             _key(db, configuration),
             _places(session, clock),
         ]
@@ -199,6 +201,16 @@ def contacts(unverified: int) -> Result:
         who = "one person's e-mail address was" if unverified == 1 else f"{unverified} people's e-mail addresses were"
         return Result("warning", what, f"{who} never confirmed: mail to them may reach nobody")
     return Result("ok", what, "every e-mail address is confirmed")
+
+
+def outside_watch(session: Session, configuration: Configuration, clock: Clock) -> Result:
+    """Who pages has somebody outside who notices when this server dies: before that, set-up is not done."""
+    what, found = "outside watch", oncall.outside(session, configuration.oncall, clock.now())
+    if not found.pages:
+        return Result("ok", what, "nobody is paged yet: there is no policy and no schedule")
+    if found.wrong is not None:
+        return Result("problem", what, found.wrong)
+    return Result("ok", what, f"told last at {rfc3339(found.told_at)}" if found.told_at else "told")
 
 
 def _key(db: Database, configuration: Configuration) -> Result:

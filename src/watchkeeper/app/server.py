@@ -127,7 +127,8 @@ class Watchkeeper:
             control = ControlToken.create(server.data)
             store = _open_telemetry(db, clock, configuration)
             stack.callback(store.close)
-            parts = _parts(configuration, db, clock, store, control, installation_key(configuration, db))
+            key = installation_key(configuration, db)
+            parts = _parts(configuration, db, clock, store, control, key, url)
             watchkeeper = cls(_app(parts, store, db, clock, background), configuration, db, clock, store)
             if url is not None:
                 held.announce(url)
@@ -166,6 +167,7 @@ def _parts(
     store: telemetry_wiring.TelemetryStore,
     control: ControlToken,
     key: InstallationKey,
+    own_url: str | None,
 ) -> Parts:
     server = configuration.server
     telemetry = telemetry_wiring.telemetry_parts(store, db)
@@ -173,7 +175,7 @@ def _parts(
         db, clock, server.data, configuration.audit, configuration.mail, configuration.outbound
     )
     backup = _backup(configuration, db, clock, store, key)
-    calling = paging.paging_parts(configuration, db, clock, key)
+    calling = paging.paging_parts(configuration, db, clock, key, own_url)
     drift = DriftWatch(db)
     parts: dict[Any, Any] = {
         Configuration: configuration,

@@ -1,7 +1,7 @@
 """Due work: rows with leases in place of sleeping tasks. What was enqueued is done at least once, or fails visibly."""
 
 from watchkeeper.kernel.work.model import Backoff, Handler, Recurring, Task, Transactional, WorkFailed
-from watchkeeper.kernel.work.store import counts, enqueue
+from watchkeeper.kernel.work.store import counts, enqueue, forget_done
 from watchkeeper.kernel.work.worker import LeaseLost, Worker
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Worker",
     "counts",
     "enqueue",
+    "forget_done",
 ]

@@ -102,6 +102,15 @@ def overdue_kinds(session: Session, *, before: datetime) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(due.group_by(work.c.kind))}
 
 
+def forget_done(session: Session, prefixes: Sequence[str], *, before: datetime) -> None:
+    """Delete rows whose key begins with one of these and that were done before an instant: sooner than `prune`, for
+    work that comes every few seconds."""
+    for prefix in prefixes:
+        # A range of the key's index, which LIKE is not on SQLite.
+        mine = work.c.key >= prefix, work.c.key < f"{prefix}\U0010ffff"
+        session.execute(delete(work).where(*mine, work.c.state == State.DONE, work.c.finished_at < before))
+
+
 def prune(session: Session, *, before: datetime) -> int:
     """Delete rows that were done before `before`; failed ones stay for people to look at.
 

@@ -101,7 +101,8 @@ class Board:
         elif group.updated_at != self.at:
             group = replace(group, updated_at=self.at)
         self.groups[group.id] = group
-        if fact is not None:
+        # What a synthetic page goes through, once a minute, would bury what happened.
+        if fact is not None and not group.is_synthetic:
             self._facts.append(fact)
         return group
 

@@ -14,6 +14,8 @@ from typing import Any
 # they come back. Within it, the word is a delivery that came late.
 SETTLED_AFTER = timedelta(minutes=5)
 MOST_CHANGES_KEPT = 40
+# The way in of the synthetic page, by which Watchkeeper proves to itself that alerts reach people.
+PROBE = "int_probe"
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:[.,:]\d+)*", re.IGNORECASE)
 
 
@@ -256,6 +258,11 @@ class GroupState:
     @property
     def is_open(self) -> bool:
         return self.status is not Status.RESOLVED
+
+    @property
+    def is_synthetic(self) -> bool:
+        """A synthetic page: it takes every step of a real one, and is in no list, no measure and no fact."""
+        return self.integration == PROBE
 
     def takes_in(self, at: datetime) -> bool:
         """Whether an alert that is new at `at` may still join."""

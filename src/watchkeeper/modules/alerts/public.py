@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock, ManualClock
-from watchkeeper.modules.alerts import store
+from watchkeeper.modules.alerts import store, store_integrations, synthetic
 from watchkeeper.modules.alerts.around import FactLinks
 from watchkeeper.modules.alerts.history import Happened, Moment, happened_to
 from watchkeeper.modules.alerts.model import (
@@ -20,6 +20,7 @@ from watchkeeper.modules.alerts.model import (
     Suppression,
     Urgency,
 )
+from watchkeeper.modules.alerts.muting import muted
 from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.alerts.store import GroupFilter
@@ -41,11 +42,15 @@ __all__ = [
     "Suppression",
     "Urgency",
     "alerts_of",
+    "forget_synthetic",
     "group",
     "groups",
     "happened_to",
+    "muted",
+    "named_policies",
     "open_counts",
     "opened_between",
+    "synthetic_group",
 ]
 
 MOST = 1_000
@@ -125,3 +130,19 @@ def open_counts(session: Session) -> Mapping[Status, int]:
         if not quiet:
             found[status] += number
     return found
+
+
+def named_policies(session: Session) -> frozenset[str]:
+    """Escalation policies that a way in names."""
+    found = (one.integration.policy for one in store_integrations.all_integrations(session))
+    return frozenset(one for one in found if one is not None)
+
+
+def synthetic_group(session: Session, family: str) -> GroupState | None:
+    """The group of one synthetic page; None before it was taken in, and after it was forgotten."""
+    return synthetic.group_of(session, family)
+
+
+def forget_synthetic(session: Session, *, before: datetime) -> Sequence[str]:
+    """Delete all that is of synthetic pages which began before an instant; answers the ids of their groups."""
+    return synthetic.forget(session, before=before)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import parse_rfc3339, rfc3339
 from watchkeeper.modules.alerts.model import (
+    PROBE,
     AlertState,
     GroupState,
     Link,
@@ -123,7 +124,7 @@ def list_groups(
 
 def opened_between(session: Session, since: datetime, until: datetime, *, limit: int) -> list[GroupState]:
     """The newest first."""
-    within = groups.c.opened_at >= since, groups.c.opened_at < until
+    within = groups.c.opened_at >= since, groups.c.opened_at < until, groups.c.integration != PROBE
     query = select(groups).where(*within).order_by(groups.c.opened_at.desc(), groups.c.id).limit(limit)
     return [_group(row) for row in session.execute(query)]
 
@@ -149,7 +150,8 @@ def counts(session: Session) -> dict[tuple[Status, bool], int]:
     """Open groups by status, and by whether they are kept quiet."""
     quiet = groups.c.suppressed.is_not(None)
     wanted = select(groups.c.status, quiet.label("quiet"), func.count().label("number"))
-    rows = session.execute(wanted.where(groups.c.status != Status.RESOLVED).group_by(groups.c.status, quiet))
+    open_ones = wanted.where(groups.c.status != Status.RESOLVED, groups.c.integration != PROBE)
+    rows = session.execute(open_ones.group_by(groups.c.status, quiet))
     return {(Status(row.status), bool(row.quiet)): row.number for row in rows}
 
 
@@ -214,6 +216,7 @@ def services_with_alerts(session: Session) -> list[str]:
 
 
 def _conditions(wanted: GroupFilter) -> Iterable[ColumnElement[bool]]:
+    yield groups.c.integration != PROBE
     if wanted.statuses:
         yield groups.c.status.in_(wanted.statuses)
     if wanted.services:

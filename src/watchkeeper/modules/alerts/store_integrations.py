@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.modules.alerts.from_files import FromFiles, into
 from watchkeeper.modules.alerts.keys import Key
-from watchkeeper.modules.alerts.model import Grouping, Integration, Kind, Severity, Urgency
+from watchkeeper.modules.alerts.model import PROBE, Grouping, Integration, Kind, Severity, Urgency
 from watchkeeper.modules.alerts.tables import integrations, keys
 
 _NOTED_EVERY = timedelta(minutes=1)
@@ -33,18 +33,18 @@ class StoredIntegration:
 
 
 def all_integrations(session: Session) -> list[StoredIntegration]:
-    """By name."""
+    """By name; not the one of synthetic pages, which nobody made and nobody has to look after."""
     found: dict[str, list[Key]] = {}
     for row in session.execute(select(keys).order_by(keys.c.created_at, keys.c.id)):
         found.setdefault(row.integration_id, []).append(_key(row))
-    rows = session.execute(select(integrations).order_by(integrations.c.name))
+    rows = session.execute(select(integrations).where(integrations.c.id != PROBE).order_by(integrations.c.name))
     return [_stored(row, tuple(found.get(row.id, ()))) for row in rows]
 
 
 def integration(session: Session, integration_id: str) -> StoredIntegration | None:
     """The integration of this id, or of this name."""
     named = or_(integrations.c.id == integration_id, integrations.c.name == integration_id)
-    row = session.execute(select(integrations).where(named)).first()
+    row = session.execute(select(integrations).where(named, integrations.c.id != PROBE)).first()
     if row is None:
         return None
     held = session.execute(select(keys).where(keys.c.integration_id == row.id).order_by(keys.c.created_at, keys.c.id))

@@ -77,6 +77,9 @@ class Suppressor:
         return changed, "suppressed", fact_of(changed, GroupSuppressed, why=why.value, what=cause)
 
     def _cause(self, group: GroupState, *, dependencies: bool) -> Cause:
+        # It belongs to no service. Whether everything is quiet is looked at by itself (`muting.py`), in its own words.
+        if group.is_synthetic:
+            return PAGES
         window = self.quiet.window_of(group.service, group.environment)
         if window is not None:
             return Suppression.MAINTENANCE, window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ __all__ = [
     "OpenGroups",
     "alert_parts",
     "apps",
+    "events_app",
     "listeners",
     "ops_kinds",
     "worker",
@@ -80,6 +82,13 @@ def apps(parts: Parts, db: Database, clock: Clock) -> dict[str, ASGIApp]:
         **webhook_apps(clock, door, gatherer),
         "/ping": PingApp(db, clock, parts[Alerting], door.rates),
     }
+
+
+def events_app(parts: Mapping[Any, Any], db: Database, clock: Clock) -> ASGIApp:
+    """The events' way in with a door and a gatherer of its own, for whoever asks it from another event loop."""
+    settings = parts[AlertSettings]
+    gatherer = Gatherer(db, clock, Intake(settings, parts[GroupWatchers]))
+    return EventsApp(db, clock, Door(db, clock, most=settings.most_requests), gatherer)
 
 
 def worker(parts: Parts, db: Database, clock: Clock) -> Worker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -32,6 +32,8 @@ class ChannelKind(StrEnum):
     VOICE = "voice"
     PAGERDUTY = "pagerduty"
     APPRISE = "apprise"
+    # Built in, for synthetic pages: nobody makes one, and it is in no list.
+    LOOPBACK = "loopback"
 
 
 class State(StrEnum):
@@ -79,6 +81,17 @@ class Channel:
         that messages over one channel don't wait for each other on its row."""
         sent = self.last_sent_at
         return not self.misses and not self.is_degraded and sent is not None and abs(at - sent) < _NOTED_EVERY
+
+
+# No name that people may give has brackets.
+LOOPBACK = Channel(
+    id="chn_loopback",
+    name="(loopback)",
+    kind=ChannelKind.LOOPBACK,
+    settings={},
+    updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+    updated_by="system:notify",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from watchkeeper.modules.notify import store, store_notifications
 from watchkeeper.modules.notify.events import NotificationDropped
 from watchkeeper.modules.notify.message import Message
 from watchkeeper.modules.notify.model import (
+    LOOPBACK,
     ChannelKind,
     Contact,
     Kind,
@@ -112,9 +113,11 @@ def drop(session: Session, about_type: str, about_id: str, *, at: datetime, reas
 
 
 def drop_one(session: Session, one: Notification, *, at: datetime, reason: str) -> None:
-    """Settle it as dropped, with its fact."""
+    """Settle it as dropped, with its fact, unless it is a synthetic page's."""
     store_notifications.settle(session, [one.id], State.DROPPED, at=at, reason=reason)
     found = store.channel(session, one.channel_id)
+    if found is LOOPBACK:
+        return
     fact = NotificationDropped(
         notification=one.id,
         about_type=one.about_type,

@@ -73,11 +73,11 @@ def _text(form: FormData, name: str) -> str:
 
 
 def _kind(text: str) -> ChannelKind:
-    try:
-        return ChannelKind(text)
-    except ValueError:
-        expected = f"one of {', '.join(ChannelKind)}"
-        raise ChannelInvalid("The channel is not valid.", complaints=[Complaint("kind", expected)]) from None
+    found = next((one for one in SPECS if one == text), None)
+    if found is None:
+        complaint = Complaint("kind", f"one of {', '.join(SPECS)}")
+        raise ChannelInvalid("The channel is not valid.", complaints=[complaint])
+    return found
 
 
 def _name(text: str) -> str:
@@ -100,7 +100,7 @@ async def _page(
 ) -> Response:
     found = [ChannelView.of(one) for one in await db.ask(store.all_channels)]
     edited = next((one for one in found if one.name == edit), None)
-    chosen = edited.kind if edited is not None else next((one for one in ChannelKind if one == kind), None)
+    chosen = edited.kind if edited is not None else next((one for one in SPECS if one == kind), None)
     values = dict(said or {})
     if edited is not None and not values:
         values = {"name": edited.name, **{f"settings.{key}": value for key, value in edited.settings.items()}}
@@ -109,7 +109,7 @@ async def _page(
         "notify/channels.html",
         status=refusal.status if refusal else 200,
         found=found,
-        kinds=list(ChannelKind),
+        kinds=list(SPECS),
         specs=SPECS,
         chosen=chosen,
         edited=edited,

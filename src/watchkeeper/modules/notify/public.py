@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from watchkeeper.modules.notify import ordering, store, store_notifications
 from watchkeeper.modules.notify.answering import Answering
 from watchkeeper.modules.notify.message import BUTTON, Action, Message
 from watchkeeper.modules.notify.model import (
+    LOOPBACK,
     Attempt,
     Channel,
     ChannelKind,
@@ -28,6 +29,7 @@ from watchkeeper.modules.notify.ordering import Order
 
 __all__ = [
     "BUTTON",
+    "LOOPBACK",
     "Action",
     "Answering",
     "Attempt",
@@ -47,6 +49,7 @@ __all__ = [
     "attempts_of",
     "channels",
     "drop",
+    "forget_about",
     "notify",
     "notify_channel",
     "overdue",
@@ -69,6 +72,10 @@ class Owner(Protocol):
 
     def actions(self, session: Session, notification: Notification) -> tuple[Action, ...]:
         """Links that the message gets. They may hold secrets: they are made for each sending and never stored."""
+        ...
+
+    def delivered(self, session: Session, notification: Notification, at: datetime) -> None:
+        """A provider took it; in the transaction that marks it as sent. Must be quick."""
         ...
 
     def not_reached(self, session: Session, notification: Notification, at: datetime) -> None:
@@ -109,6 +116,11 @@ def drop(session: Session, about_type: str, about_id: str, *, at: datetime, reas
 def reach(session: Session, person_ids: Collection[str]) -> dict[str, Reach]:
     """Whether these people can be reached; everybody that was asked about is in the answer."""
     return store.reach(session, person_ids)
+
+
+def forget_about(session: Session, about_type: str, about_ids: Sequence[str]) -> list[str]:
+    """Delete every message about these things with its tries; answers the ids of both, which work of them bears."""
+    return store_notifications.forget_about(session, about_type, about_ids)
 
 
 def channels(session: Session) -> list[Channel]:

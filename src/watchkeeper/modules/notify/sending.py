@@ -27,6 +27,7 @@ from watchkeeper.modules.notify.events import (
 )
 from watchkeeper.modules.notify.message import Message, bundled
 from watchkeeper.modules.notify.model import (
+    LOOPBACK,
     MISSES_UNTIL_DEGRADED,
     PATIENCE,
     Attempt,
@@ -116,8 +117,11 @@ class Sending:
             store_notifications.settle(session, [begun.notification.id], State.SENT, at=now)
             together = f"in one message with {begun.notification.id}"
             store_notifications.settle(session, begun.with_it, State.SENT, at=now, reason=together)
-            fact = NotificationSent(**_about(begun), answer=result.answer)
-            journal.append(session, fact, by=BY, source="worker", at=now)
+            if begun.channel is not LOOPBACK:
+                fact = NotificationSent(**_about(begun), answer=result.answer)
+                journal.append(session, fact, by=BY, source="worker", at=now)
+            if (owner := self.owners.of(begun.notification.about_type)) is not None:
+                owner.delivered(session, begun.notification, now)
             return
         self._missed(session, result, now)
 

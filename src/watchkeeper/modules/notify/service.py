@@ -66,6 +66,8 @@ class Notify:
         source: str,
     ) -> Channel:
         """Say a channel, or say it anew; secrets that are not said stay. Raises ChannelInvalid."""
+        if kind not in SPECS:
+            raise _invalid("kind", f"one of {', '.join(SPECS)}: {kind} is built in")
         spec = SPECS[kind]
         before = store.channel_named(self.session, name, lock=True)
         if before is not None and before.kind is not kind:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.upsert import insert_for
-from watchkeeper.modules.notify.model import Channel, ChannelKind, Contact, Preferences, Reach, Rule
+from watchkeeper.modules.notify.model import LOOPBACK, Channel, ChannelKind, Contact, Preferences, Reach, Rule
 from watchkeeper.modules.notify.tables import channels, contacts, people
 
 
@@ -21,11 +21,15 @@ def all_channels(session: Session) -> list[Channel]:
 
 def channel(session: Session, channel_id: str, *, lock: bool = False) -> Channel | None:
     """By its id."""
+    if channel_id == LOOPBACK.id:
+        return LOOPBACK
     return _one_channel(session, channels.c.id == channel_id, lock)
 
 
 def channel_named(session: Session, name: str, *, lock: bool = False) -> Channel | None:
     """By its name."""
+    if name == LOOPBACK.name:
+        return LOOPBACK
     return _one_channel(session, channels.c.name == name, lock)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.upsert import insert_for
-from watchkeeper.modules.notify.model import PATIENCE, Attempt, Notification, Outcome, State
+from watchkeeper.modules.notify.model import LOOPBACK, PATIENCE, Attempt, Notification, Outcome, State
 from watchkeeper.modules.notify.tables import attempts, notifications
 
 _AT_ONCE = 5_000
@@ -215,8 +215,9 @@ def latest(
     before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> list[Notification]:
-    """Newest first."""
+    """Newest first; not those of synthetic pages."""
     wanted = select(notifications).order_by(notifications.c.created_at.desc(), notifications.c.id.desc()).limit(limit)
+    wanted = wanted.where(notifications.c.channel_id != LOOPBACK.id)
     if about is not None:
         wanted = wanted.where(notifications.c.about_type == about[0], notifications.c.about_id == about[1])
     if person_id is not None:
@@ -249,6 +250,16 @@ def forget(session: Session, *, before: datetime) -> int:
     session.execute(delete(attempts).where(attempts.c.notification_id.in_(ids)))
     session.execute(delete(notifications).where(notifications.c.id.in_(ids)))
     return len(ids)
+
+
+def forget_about(session: Session, about_type: str, about_ids: Sequence[str]) -> list[str]:
+    """Delete all messages about these things with their attempts; answers the ids of both."""
+    wanted = notifications.c.about_type == about_type, notifications.c.about_id.in_(about_ids)
+    ids = session.execute(select(notifications.c.id).where(*wanted)).scalars().all()
+    gone = delete(attempts).where(attempts.c.notification_id.in_(ids)).returning(attempts.c.id)
+    tries = session.execute(gone).scalars().all()
+    session.execute(delete(notifications).where(notifications.c.id.in_(ids)))
+    return [*ids, *tries]
 
 
 def _notification(row: Row[Any]) -> Notification:

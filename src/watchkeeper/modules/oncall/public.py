@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.modules.oncall import reading, store
 from watchkeeper.modules.oncall.definition import Schedule
+from watchkeeper.modules.oncall.paging.outside import Outside, outside
 from watchkeeper.modules.oncall.policy import Policy
 
-__all__ = ["on_call", "owned_by"]
+__all__ = ["Outside", "on_call", "outside", "owned_by"]
 
 
 def on_call(session: Session, at: datetime, *, service: str | None = None) -> dict[str, str | None]:

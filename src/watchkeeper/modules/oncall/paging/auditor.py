@@ -2,13 +2,16 @@
 
 The word that leaves is a page itself: the audit runs in the lane that pages, orders the word in its transaction, and
 the lane that sends delivers it. So it stops when the database can't be written, when either lane hangs, or when nothing
-leaves the machine. Whoever gets it (any URL as of Healthchecks, another Watchkeeper's heartbeat) raises the alarm.
+leaves the machine. That all is well is said only after a synthetic page came through every stage. Whoever gets the
+word (any URL as of Healthchecks, another Watchkeeper's heartbeat) raises the alarm when it stays away, or says what is
+wrong.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from sqlalchemy.orm import Session
@@ -18,39 +21,41 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.outbound import DeliveryFailed, DestinationRefused, Outbound
 from watchkeeper.kernel.work import Recurring, Task
-from watchkeeper.kernel.work import store as work_store
-from watchkeeper.modules.alerts import public as alerts
-from watchkeeper.modules.alerts.public import GroupFilter, Status
-from watchkeeper.modules.notify import public as notify
-from watchkeeper.modules.oncall import service
-from watchkeeper.modules.oncall.paging import store
+from watchkeeper.modules.oncall.paging import store, store_probes
 from watchkeeper.modules.oncall.paging.calling import tell
 from watchkeeper.modules.oncall.paging.events import AuditFailed, AuditPassed
+from watchkeeper.modules.oncall.paging.findings import Pace, findings
 from watchkeeper.modules.oncall.settings import OncallSettings
 
-EVERY = timedelta(seconds=30)
-LATE = timedelta(seconds=60)
 HEARTBEAT = "oncall.heartbeat"
-_OURS = ("oncall.", "notify.", "alerts.")
+_FRESH = 5
 _log = structlog.get_logger("watchkeeper.oncall")
 
 
 @dataclass(frozen=True)
 class Auditor:
-    """The recurring work of the lane that pages."""
+    """The recurring work of the lane that pages. `since` is when this process began, by the monotonic clock."""
 
     db: Database
     clock: Clock
     settings: OncallSettings
+    since: float = float("-inf")
+    pace: Pace = field(default_factory=Pace)
 
     def recurring(self) -> Recurring:
         """Every 30 seconds, by whichever replica comes first."""
-        return Recurring("oncall.audit", EVERY, self)
+        return Recurring("oncall.audit", timedelta(seconds=self.settings.audit_seconds), self)
 
     def act(self, task: Task) -> tuple[str, ...]:  # noqa: ARG002
         """What is wrong, in a few words each."""
         with self.db.read() as session:
-            return findings(session, self.clock.now(), self.db.database_now(session))
+            return self.look(session, self.db.database_now(session))
+
+    def look(self, session: Session, database_now: datetime) -> tuple[str, ...]:
+        """What breaks a promise of paging now, and whether the clock has gone since the last look."""
+        found = findings(session, self.clock.now(), database_now, timedelta(seconds=self.settings.late_seconds))
+        slow = self.pace.look(self.clock.monotonic(), self.clock.now())
+        return (slow, *found) if slow is not None else found
 
     def finish(self, session: Session, task: Task, result: tuple[str, ...]) -> None:
         now = self.clock.now()
@@ -60,9 +65,20 @@ class Auditor:
             tell(session, AuditFailed(findings=list(result)), now)
         elif before and before.findings and not result:
             tell(session, AuditPassed(), now)
-        if not result and self.settings.heartbeat_url:
+        if self.settings.heartbeat_url and (self._is_settled() if result else self._is_proven(session, now)):
             key = f"{HEARTBEAT}:{task.token}:{int(now.timestamp())}"
-            work.enqueue(session, kind=HEARTBEAT, key=key, due_at=now, payload={"at": now.timestamp()})
+            payload = {"at": now.timestamp(), "wrong": list(result)}
+            work.enqueue(session, kind=HEARTBEAT, key=key, due_at=now, payload=payload)
+
+    def _is_settled(self) -> bool:
+        """Whether a fault is one: what came due while no server ran is late when it starts, and is being made good."""
+        return self.clock.monotonic() - self.since >= self.settings.late_seconds
+
+    def _is_proven(self, session: Session, now: datetime) -> bool:
+        """Whether a synthetic page came through in the last five minutes."""
+        last = store_probes.last_through(session)
+        fresh = timedelta(seconds=_FRESH * self.settings.probe_seconds)
+        return last is not None and last.sent_at is not None and now - last.sent_at <= fresh
 
 
 @dataclass(frozen=True)
@@ -76,43 +92,23 @@ class Heartbeat:
     def act(self, task: Task) -> str | None:
         """None when it was taken, else why not."""
         url = self.settings.heartbeat_url
-        if not url or self.clock.now().timestamp() - float(task.payload["at"]) > LATE.total_seconds():
+        if not url or self.clock.now().timestamp() - float(task.payload["at"]) > self.settings.late_seconds:
             return "too late to be true"
+        wrong = task.payload.get("wrong", [])
         try:
-            self.outbound.post(url, b"")
+            self.outbound.post(failed_at(url) if wrong else url, "\n".join(wrong).encode())
         except (DeliveryFailed, DestinationRefused) as error:
             return str(error)
         return None
 
-    def finish(self, session: Session, task: Task, result: str | None) -> None:  # noqa: ARG002
-        if result is None:
-            store.note_heartbeat(session, self.clock.now())
-        else:
+    def finish(self, session: Session, task: Task, result: str | None) -> None:
+        if result is not None:
             _log.warning("the heartbeat was not taken", reason=result)
+        all_well = result is None and not task.payload.get("wrong")
+        store.note_heartbeat(session, at=self.clock.now() if all_well else None, failure=result or "")
 
 
-def findings(session: Session, now: datetime, database_now: datetime) -> tuple[str, ...]:
-    """What breaks a promise of paging. Database time for work, whose leases go by it."""
-    found = [
-        f"{number} {kind} are due and were not begun within a minute"
-        for kind, number in sorted(work_store.overdue_kinds(session, before=database_now - LATE).items())
-        if kind.startswith(_OURS) or kind.startswith(tuple(f"recurring.{one}" for one in _OURS))
-    ]
-    found += _uncalled(session, now)
-    found += [f"the channel {one.name} misses" for one in notify.channels(session) if one.is_degraded]
-    people = [one.id for one in service.staff_of(session).people.values() if one.active and one.responds]
-    if people and not any(reach.verified for reach in notify.reach(session, people).values()):
-        found.append("nobody who may respond has a verified contact")
-    return tuple(found)
-
-
-def _uncalled(session: Session, now: datetime) -> list[str]:
-    """Groups that page and for which nobody is being called."""
-    wanted = GroupFilter(statuses=(Status.TRIGGERED,), suppressed=False)
-    waiting = [
-        one.id
-        for one in alerts.groups(session, wanted)
-        if now - one.updated_at > LATE and not (one.snoozed_until is not None and one.snoozed_until > now)
-    ]
-    called = store.called(session, waiting)
-    return [f"nobody is called for {one}" for one in waiting if one not in called]
+def failed_at(url: str) -> str:
+    """Where Healthchecks, and whoever is like it, is told of a failure."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))

@@ -59,7 +59,8 @@ def place(session: Session, run: Run, group: GroupState, call: Call, base_url: s
             found = notify.notify_channel(session, order_of(group, page, base_url), channel, at=at)
             store.set_messages(session, page.id, int(found))
             fact = ChannelPaged(group=group.id, service_name=group.service, page=page.id, channel=channel, found=found)
-            tell(session, fact, at)
+            if not group.is_synthetic:
+                tell(session, fact, at)
     return reachable
 
 

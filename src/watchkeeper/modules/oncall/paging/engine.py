@@ -41,7 +41,7 @@ from watchkeeper.modules.oncall.paging.flow import (
     stopped,
     why_quiet,
 )
-from watchkeeper.modules.oncall.paging.model import Page, Run, RunState, Turn, following
+from watchkeeper.modules.oncall.paging.model import Call, Page, Run, RunState, Turn, following
 from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.service import staff_of
 from watchkeeper.modules.oncall.words import span_of
@@ -93,8 +93,14 @@ class Engine:
     def _begin(self, session: Session, before: Run | None, group: GroupState, now: datetime) -> None:
         policy = self._policy(session, group)
         run = begun(before, group.id, policy=policy, severity=group.severity.value, opened_at=group.opened_at, at=now)
+        if group.is_synthetic:
+            run = replace(run, round=-1)
         store.put_run(session, run)
         self._end_pages(session, group, now, "called anew")
+        if group.is_synthetic:
+            # Its step is due work as that of an acknowledgement that ran out is: the lane has to come to it.
+            self._order(session, run, Turn(), now)
+            return
         tell(
             session,
             CallsBegun(group=group.id, service_name=group.service, policy=run.policy, generation=run.generation),
@@ -122,8 +128,9 @@ class Engine:
         store.put_run(session, stopped(run, RunState.OVER, now))
         self._end_pages(session, group, now, "resolved")
         notify.drop(session, ABOUT, group.id, at=now, reason="resolved")
-        told = [one for one in store.pages_of(session, group.id) if one.messages]
-        self._update(session, group, told, "Resolved", now)
+        if not group.is_synthetic:
+            told = [one for one in store.pages_of(session, group.id) if one.messages]
+            self._update(session, group, told, "Resolved", now)
 
     def _step(self, session: Session, task: Task) -> None:
         said = task.payload
@@ -143,6 +150,11 @@ class Engine:
         self, session: Session, run: Run, group: GroupState, policy: Policy | None, turn: Turn | None, now: datetime
     ) -> None:
         """Call a step; one that reaches nobody is not waited for, and the one after it is called."""
+        if group.is_synthetic:
+            call = Call(Turn(), "acknowledged", (), (notify.LOOPBACK.name,), {})
+            place(session, run, group, call, self.base_url, now)
+            store.put_run(session, replace(run, round=0, next_at=None, updated_at=now))
+            return
         staff = staff_of(session)
         if policy is None:
             everyone = staff.everyone()
@@ -294,6 +306,8 @@ class Engine:
         )
 
     def _policy(self, session: Session, group: GroupState) -> Policy | None:
+        if group.is_synthetic:
+            return None
         return reading.policy_of(session, named=group.policy, service=group.service)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -74,6 +74,41 @@ class Watch:
     findings: tuple[str, ...]
     looked_at: datetime
     heartbeat_at: datetime | None
+    # Why the last word to the outside was not taken.
+    heartbeat_failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A synthetic page: when it came through each stage, or why it did not."""
+
+    id: str
+    begun_at: datetime
+    accepted_at: datetime | None = None
+    called_at: datetime | None = None
+    leased_at: datetime | None = None
+    sent_at: datetime | None = None
+    failure: str = ""
+
+    @property
+    def stages(self) -> tuple[tuple[str, timedelta], ...]:
+        """How long each took, of one that came through."""
+        names = ("accept", "call", "lease", "send")
+        instants = (self.begun_at, self.accepted_at, self.called_at, self.leased_at, self.sent_at)
+        known = [one for one in instants if one is not None]
+        return tuple(
+            (name, max(later - sooner, timedelta()))
+            for name, sooner, later in zip(names, known, known[1:], strict=False)
+        )
+
+    @property
+    def stays_at(self) -> str:
+        """Where it stays, while it has not come through."""
+        if self.accepted_at is None:
+            return "the intake has not taken it"
+        if self.called_at is None:
+            return "the lane that pages has not called"
+        return "the lane of messages has not sent it"
 
 
 @dataclass(frozen=True)

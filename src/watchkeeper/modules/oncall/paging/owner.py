@@ -14,6 +14,7 @@ from watchkeeper.modules.oncall.paging import store
 from watchkeeper.modules.oncall.paging.calling import ABOUT
 from watchkeeper.modules.oncall.paging.engine import Engine, page_id_of
 from watchkeeper.modules.oncall.paging.links import Links
+from watchkeeper.modules.oncall.paging.probing import came_through
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ class PageOwner:
             phone_url=self.links.phone_url_of(page_id),
         )
         return (made,)
+
+    def delivered(self, session: Session, notification: Notification, at: datetime) -> None:
+        """Of a synthetic page: it came through."""
+        page_id = page_id_of(notification.call)
+        page = store.page(session, page_id) if page_id is not None and notification.person_id is None else None
+        group = alerts.group(session, page.group_id) if page is not None else None
+        if page is not None and group is not None and group.is_synthetic:
+            came_through(session, self.engine.alerting, group, page, notification, at)
 
     def not_reached(self, session: Session, notification: Notification, at: datetime) -> None:
         """The next step begins at once."""

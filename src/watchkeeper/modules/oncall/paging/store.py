@@ -10,6 +10,7 @@ from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.upsert import insert_for
+from watchkeeper.modules.notify.public import LOOPBACK
 from watchkeeper.modules.oncall.paging.model import Page, Run, RunState, Turn, Watch
 from watchkeeper.modules.oncall.paging.tables import pages, runs
 from watchkeeper.modules.oncall.paging.tables import watch as watch_table
@@ -134,8 +135,9 @@ def latest(
     before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> list[Page]:
-    """Newest first."""
+    """Newest first; not the synthetic ones, which call nobody."""
     wanted = select(pages).order_by(pages.c.called_at.desc(), pages.c.id.desc()).limit(limit)
+    wanted = wanted.where(or_(pages.c.channel.is_(None), pages.c.channel != LOOPBACK.name))
     if person_id is not None:
         wanted = wanted.where(pages.c.person_id == person_id)
     if group_id is not None:
@@ -153,7 +155,7 @@ def latest(
 def watch(session: Session) -> Watch | None:
     """What the last audit found; None before the first."""
     row = session.execute(select(watch_table)).one_or_none()
-    return None if row is None else Watch(tuple(row.findings), row.looked_at, row.heartbeat_at)
+    return None if row is None else Watch(tuple(row.findings), row.looked_at, row.heartbeat_at, row.heartbeat_failure)
 
 
 def put_watch(session: Session, findings: Sequence[str], *, at: datetime) -> None:
@@ -162,8 +164,18 @@ def put_watch(session: Session, findings: Sequence[str], *, at: datetime) -> Non
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
-def note_heartbeat(session: Session, at: datetime) -> None:
-    session.execute(update(watch_table).values(heartbeat_at=at))
+def note_heartbeat(session: Session, *, at: datetime | None, failure: str = "") -> None:
+    """What became of the last word to the outside; `at` when it said that all is well and was taken."""
+    values: dict[str, Any] = {"heartbeat_failure": failure[:200]}
+    if at is not None:
+        values["heartbeat_at"] = at
+    session.execute(update(watch_table).values(values))
+
+
+def forget_groups(session: Session, group_ids: Sequence[str]) -> None:
+    """Delete how far the calls for these came, and their pages."""
+    session.execute(delete(pages).where(pages.c.group_id.in_(group_ids)))
+    session.execute(delete(runs).where(runs.c.group_id.in_(group_ids)))
 
 
 def forget(session: Session, *, before: datetime) -> None:

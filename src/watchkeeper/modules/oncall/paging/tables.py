@@ -54,4 +54,20 @@ watch = Table(
     Column("findings", Json(), nullable=False),
     Column("looked_at", UtcDateTime, nullable=False),
     Column("heartbeat_at", UtcDateTime),
+    # Why the last word was not taken; '' when it was.
+    Column("heartbeat_failure", String(200), nullable=False, server_default=""),
+)
+
+# The newest synthetic pages: when each came through every stage, or where it stayed.
+probes = Table(
+    "oncall_probes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("accepted_at", UtcDateTime),
+    Column("called_at", UtcDateTime),
+    Column("leased_at", UtcDateTime),
+    Column("sent_at", UtcDateTime),
+    Column("failure", String(200), nullable=False),
+    Index("ix_oncall_probes_begun_at", "begun_at"),
 )

@@ -1,12 +1,12 @@
-"""What everybody has to know of paging, above every page; kept in memory, as every page asks."""
+"""What everybody has to know of paging, above every page and on `/metrics`; kept in memory, as every page asks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session
@@ -14,17 +14,17 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
+from watchkeeper.kernel.telemetry import metrics
+from watchkeeper.kernel.telemetry.metrics import GaugeValues
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import Banner
-from watchkeeper.modules.oncall import store as definitions
-from watchkeeper.modules.oncall.paging import store
-from watchkeeper.modules.oncall.paging.model import Watch
+from watchkeeper.modules.oncall.paging import store, store_probes
+from watchkeeper.modules.oncall.paging.model import Probe, Watch
+from watchkeeper.modules.oncall.paging.outside import OLD, outside
 from watchkeeper.modules.oncall.permissions import VIEW_ONCALL
-from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.settings import OncallSettings
 
 _EVERY_SECONDS = 10.0
-_OLD = timedelta(minutes=2)
 _log = structlog.get_logger("watchkeeper.oncall")
 
 
@@ -34,10 +34,16 @@ class PagingWatch:
     def __init__(self, db: Database, clock: Clock, settings: OncallSettings) -> None:
         self._db, self._clock, self._settings = db, clock, settings
         self._banners: tuple[Banner, ...] = ()
+        self._watch: Watch | None = None
+        self._probe: Probe | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks every ten seconds while the block lasts."""
+        told = [
+            metrics.gauge_callback(name, description, lambda read=read: read(self))  # type: ignore[misc]
+            for name, description, read in _GAUGES
+        ]
         task = asyncio.create_task(self._keep_fresh())
         try:
             yield
@@ -45,32 +51,46 @@ class PagingWatch:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            for forget in told:
+                forget()
 
     def look(self, session: Session) -> None:
         """See how paging does now."""
         watch, now = store.watch(session), self._clock.now()
+        self._watch, self._probe = watch, store_probes.last_through(session)
         found = []
         if watch is not None and watch.findings:
             found.append(Banner("danger", f"Paging: {'; '.join(watch.findings[:3])}.", "/oncall/pages"))
-        if watch is not None and now - watch.looked_at > _OLD:
+        if watch is not None and now - watch.looked_at > OLD:
             found.append(Banner("danger", "Paging was not checked for two minutes: its worker does not run.", None))
-        if definitions.all_of(session, Policy):
-            found += self._outside(watch, now)
+        if (wrong := outside(session, self._settings, now).wrong) is not None:
+            found.append(Banner("danger" if self._settings.heartbeat_url else "warning", wrong, "/oncall/pages"))
         self._banners = tuple(found)
 
     def banners(self, actor: Actor) -> list[Banner]:
         """The worst first."""
         return list(self._banners) if actor.may(VIEW_ONCALL) else []
 
-    def _outside(self, watch: Watch | None, now: datetime) -> list[Banner]:
-        if not self._settings.heartbeat_url:
-            text = "Nobody outside notices when this server dies: set WATCHKEEPER_ONCALL_HEARTBEAT_URL."
-            return [Banner("warning", text)]
-        if watch is not None and not watch.findings:
-            told = watch.heartbeat_at
-            if told is None or now - told > _OLD:
-                return [Banner("danger", "The outside does not take the word that paging works.")]
-        return []
+    def findings(self) -> int:
+        """How much the last audit found."""
+        return len(self._watch.findings) if self._watch is not None else 0
+
+    def ages(self) -> Iterable[tuple[Mapping[str, str], float]]:
+        """Seconds since the last of each; nothing of what never was."""
+        last = {
+            "audit": self._watch.looked_at if self._watch is not None else None,
+            "heartbeat": self._watch.heartbeat_at if self._watch is not None else None,
+            "synthetic_page": self._probe.sent_at if self._probe is not None else None,
+        }
+        return [({"of": name}, self._since(at)) for name, at in last.items() if at is not None]
+
+    def stages(self) -> Iterable[tuple[Mapping[str, str], float]]:
+        """Seconds that the last synthetic page took in each stage."""
+        found = self._probe.stages if self._probe is not None else ()
+        return [({"stage": name}, took.total_seconds()) for name, took in found]
+
+    def _since(self, at: datetime) -> float:
+        return (self._clock.now() - at).total_seconds()
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -79,3 +99,14 @@ class PagingWatch:
             except Unavailable as refusal:
                 _log.warning("paging is not known", reason=refusal.detail)
             await asyncio.sleep(_EVERY_SECONDS)
+
+
+_GAUGES: tuple[tuple[str, str, Callable[[PagingWatch], GaugeValues]], ...] = (
+    ("watchkeeper.paging.findings", "What the last audit of paging found wrong.", PagingWatch.findings),
+    (
+        "watchkeeper.paging.age_seconds",
+        "Since the last audit, heartbeat that was taken, and synthetic page that came through.",
+        PagingWatch.ages,
+    ),
+    ("watchkeeper.paging.synthetic_seconds", "What the last synthetic page took, by stage.", PagingWatch.stages),
+)

@@ -22,6 +22,7 @@ from watchkeeper.modules.oncall.paging.auditor import HEARTBEAT, Auditor, Heartb
 from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.oncall.paging.links import Links
 from watchkeeper.modules.oncall.paging.owner import PageOwner
+from watchkeeper.modules.oncall.paging.probing import Knock, Prober
 from watchkeeper.modules.oncall.paging.replies import AMEND, Replies
 from watchkeeper.modules.oncall.paging.verbs import Paging
 from watchkeeper.modules.oncall.paging.watching import PagingWatch
@@ -39,28 +40,30 @@ def paging_parts(
     outbound: OutboundSettings,
     alerting: Alerting,
     base_url: str,
+    door: tuple[str, Knock],
 ) -> dict[Any, Any]:
-    """The parts of a server."""
+    """The parts of a server. `door`: the routing key of synthetic pages, and how this server is asked."""
     engine, links = Engine(clock, alerting, base_url), Links(key, base_url)
     return {
         Engine: engine,
         Paging: Paging(clock, alerting, engine, links),
         PageOwner: PageOwner(clock, engine, links),
         Replies: Replies(clock, alerting, links),
-        Auditor: Auditor(db, clock, settings),
+        Auditor: Auditor(db, clock, settings, since=clock.monotonic()),
+        Prober: Prober(db, clock, settings, alerting, *door),
         Heartbeat: Heartbeat(clock, settings, Outbound.of(outbound)),
         PagingWatch: PagingWatch(db, clock, settings),
         OncallSettings: settings,
     }
 
 
-def worker(db: Database, clock: Clock, engine: Engine, auditor: Auditor) -> Worker:
+def worker(db: Database, clock: Clock, engine: Engine, auditor: Auditor, prober: Prober) -> Worker:
     """A pool of its own. What a killed one held is taken over by another after the lease of ten seconds."""
     return Worker(
         db,
         clock,
         engine.handlers(),
-        recurring=[auditor.recurring()],
+        recurring=[auditor.recurring(), prober.recurring()],
         lane="paging",
         threads=_THREADS,
         lease=_LEASE,
