@@ -38,7 +38,13 @@ from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.migrations import Migrations
 from watchkeeper.kernel.ids import new_id
+from watchkeeper.kernel.web.access import Actor, Scope
 from watchkeeper.modules.identity.tables import people
+from watchkeeper.modules.oncall.paging import store as paging
+from watchkeeper.modules.oncall.paging.watching import PagingWatch
+from watchkeeper.modules.oncall.policy import Policy
+from watchkeeper.modules.oncall.service import Definitions
+from watchkeeper.modules.oncall.settings import OncallSettings
 from watchkeeper.modules.telemetry.tables import telemetry_parts
 
 MONTH = timedelta(days=30)
@@ -220,6 +226,49 @@ def test_an_address_that_nobody_confirmed_is_told(database: Database, configurat
     assert found(configuration, "contacts").verdict == "warning"
     assert second_admin(2).verdict == "ok"
     assert contacts(3).detail.startswith("3 people's")
+
+
+# --- who watches the pager ---
+
+
+def test_who_pages_without_anybody_outside_who_notices_has_not_set_it_up(
+    database: Database, configuration: Configuration
+) -> None:
+    assert found(configuration, "outside watch").verdict == "ok", "nobody is paged yet"
+    with database.begin() as session:
+        Definitions(session, SystemClock()).put(
+            Policy.model_validate({"name": "shop", "default": True, "steps": [{"notify": [{"everyone": True}]}]}),
+            by="per_x",
+            source="test",
+            managed_by="api",
+        )
+    missing_url = found(configuration, "outside watch")
+    assert missing_url.verdict == "problem"
+    assert "WATCHKEEPER_ONCALL_HEARTBEAT_URL" in missing_url.detail
+    assert banner(database, configuration) == missing_url.detail, "doctor and the banner say the same"
+    told = OncallSettings.model_validate({"heartbeat_url": "https://hc.example/7e57"})
+    configuration = replace(configuration, oncall=told)
+    never = found(configuration, "outside watch")
+    assert (never.verdict, banner(database, configuration)) == ("problem", never.detail)
+    with database.begin() as session:
+        paging.put_watch(session, [], at=SystemClock().now())
+        paging.note_heartbeat(session, at=SystemClock().now())
+    assert found(configuration, "outside watch").verdict == "ok"
+    assert banner(database, configuration) is None
+    with database.begin() as session:
+        paging.note_heartbeat(session, at=None, failure="hc.example answered 404")
+    failed = found(configuration, "outside watch")
+    assert failed.verdict == "problem"
+    assert "hc.example answered 404" in failed.detail
+    assert banner(database, configuration) == failed.detail
+
+
+def banner(database: Database, configuration: Configuration) -> str | None:
+    watch = PagingWatch(database, SystemClock(), configuration.oncall)
+    with database.read() as session:
+        watch.look(session)
+    shown = watch.banners(Actor("per_x", "person", "X", frozenset({Scope.ADMIN}), None, frozenset()))
+    return shown[-1].text if shown else None
 
 
 # --- the record and its copies ---

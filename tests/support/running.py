@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,21 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data: Path, settings: Mapping[str, str] | None = None, *, port: int = 0) -> Iterator[RunningServer]:
+def running_server(
+    data: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    port: int = 0,
+    program: Sequence[str] = ("-m", "watchkeeper"),
+) -> Iterator[RunningServer]:
     """`watchkeeper up` on a free port or this one, until the block ends; `settings` by their variables."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHKEEPER_", "OTEL_"))}
     log = data.parent / f"{data.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "watchkeeper", "up", "--port", str(port), "--data", str(data)],
+            [sys.executable, *program, "up", "--port", str(port), "--data", str(data)],
             env={**environ, **(settings or {})},
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -1,0 +1,136 @@
+"""A server dies in ways in which it can say little or nothing: another Watchkeeper, to which it sends its heartbeat,
+notices each time, and hears it again when it is well.
+
+Periods are a fifteenth of what they are by default, and the bounds of waiting many times what a quick machine needs.
+Deaths in which the process is well are in `tests/oncall/paging/test_deaths_noticed.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import mortal
+from tests.support.running import RunningServer, eventually, running_server
+
+WITHIN = 120.0
+# Five words of a server that is well.
+SILENCE = 10.0
+SHORT = {
+    "WATCHKEEPER_ONCALL_AUDIT_SECONDS": "2",
+    "WATCHKEEPER_ONCALL_PROBE_SECONDS": "2",
+    "WATCHKEEPER_ONCALL_LATE_SECONDS": "5",
+    "WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS": "127.0.0.0/8",
+}
+
+
+@dataclass
+class Pair:
+    """A server that is watched, and the one that hears its heartbeat."""
+
+    watched: RunningServer
+    other: RunningServer
+    data: Path
+
+    def pings(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        answer = self.other.client.get("/api/v1/alerts/heartbeats/first")
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["pings"]
+        return found
+
+    def is_heard(self) -> bool:
+        """Whether a word that all is well comes that was not there yet."""
+        before, until = self._newest()["at"], time.monotonic() + WITHIN
+        while time.monotonic() < until:
+            newest = self._newest()
+            if newest["kind"] == "success" and newest["at"] > before:
+                return True
+            time.sleep(0.5)
+        return False
+
+    def told(self) -> str | None:
+        """What the outside is told is wrong; None when it hears nothing any more."""
+        until = time.monotonic() + WITHIN
+        newest, since = self._newest()["at"], time.monotonic()
+        while time.monotonic() < until:
+            time.sleep(0.5)
+            now = self._newest()
+            if now["kind"] == "fail":
+                return str(now["body"])
+            if now["at"] != newest:
+                newest, since = now["at"], time.monotonic()
+            elif time.monotonic() - since > SILENCE:
+                return None
+        raise AssertionError("nobody outside noticed")
+
+    def say(self, line: str) -> None:
+        """Make the watched server ill, or well."""
+        assert self.watched.process.stdin is not None
+        self.watched.process.stdin.write(f"{line}\n".encode())
+        self.watched.process.stdin.flush()
+
+    def _newest(self) -> dict[str, Any]:
+        return next(iter(self.pings()), {"at": "", "kind": ""})
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with running_server(folder / "other") as other:
+        said = {"name": "first", "period_seconds": 60, "grace_seconds": 60}
+        made = other.client.post("/api/v1/alerts/heartbeats", json=said).raise_for_status().json()
+        settings = {**SHORT, "WATCHKEEPER_ONCALL_HEARTBEAT_URL": f"{other.url}{made['ping_path']}"}
+        with running_server(folder / "watched", settings, program=(mortal.__file__,)) as watched:
+            yield Pair(watched, other, folder / "watched")
+
+
+def test_while_it_is_well_the_other_hears_it(pair: Pair) -> None:
+    assert pair.is_heard()
+    assert pair.other.client.get("/api/v1/alerts/heartbeats/first").json()["state"] == "up"
+    text = pair.watched.client.get("/metrics").text
+    assert "watchkeeper_paging_findings 0.0" in text
+    through = eventually(
+        lambda: [
+            line
+            for line in pair.watched.client.get("/metrics").text.splitlines()
+            if line.startswith("watchkeeper_paging_synthetic_seconds{")
+        ],
+        within=60,
+    )
+    assert len(through) == 4, "accept, call, lease, send: over its own address"
+    assert pair.watched.client.get("/api/v1/alerts/groups").json().get("items", []) == []
+
+
+def test_a_process_that_hangs(pair: Pair) -> None:
+    assert pair.is_heard()
+    pair.watched.process.send_signal(signal.SIGSTOP)
+    try:
+        assert pair.told() is None
+    finally:
+        pair.watched.process.send_signal(signal.SIGCONT)
+    assert pair.is_heard()
+
+
+def test_a_scheduler_that_is_blocked(pair: Pair) -> None:
+    assert pair.is_heard()
+    pair.say("block paging")
+    assert pair.told() is None
+    pair.say("unblock")
+    assert pair.is_heard()
+
+
+def test_a_queue_of_alerts_that_is_blocked_is_told(pair: Pair) -> None:
+    """Nobody looks at silences that end, nor at heartbeats that are late."""
+    assert pair.is_heard()
+    pair.say("block alerts")
+    assert "recurring.alerts." in (pair.told() or "")
+    down = pair.other.client.get("/api/v1/alerts/heartbeats/first").json()
+    assert down["state"] == "down", "at once, for it was told"
+    pair.say("unblock")
+    assert pair.is_heard()

@@ -1,0 +1,56 @@
+"""`watchkeeper up` that can be made ill: a line on its standard input says what happens to it.
+
+What it does to itself here is what a machine does: every thread of a lane is stuck, or SQLite refuses to write.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+from sqlalchemy import Connection, event
+
+from watchkeeper.app.cli import main
+from watchkeeper.kernel.db.database import Database
+from watchkeeper.kernel.work import Worker
+
+_go_on = threading.Event()
+_read_only = False
+
+
+def _obey() -> None:
+    for line in sys.stdin:
+        match line.split():
+            case ["block", lane]:
+                _go_on.clear()
+                _block(lane)
+            case ["unblock"]:
+                _go_on.set()
+            case ["read-only", said]:
+                _make_read_only(said == "on")
+
+
+def _block(lane: str) -> None:
+    for worker in (one for one in gc.get_objects() if type(one) is Worker and one._lane == lane):
+        for _ in range(worker._size):
+            worker._threads.submit(_go_on.wait)
+
+
+def _make_read_only(said: bool) -> None:
+    global _read_only
+    before, _read_only = _read_only, said
+    if said is before:
+        return
+    for database in (one for one in gc.get_objects() if type(one) is Database and one._writing is not one._reading):
+        if not event.contains(database.engine, "begin", _on_begin):
+            event.listen(database.engine, "begin", _on_begin, insert=True)  # before the write transaction begins
+
+
+def _on_begin(connection: Connection) -> None:
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if _read_only else 'OFF'}")
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_obey, daemon=True).start()
+    main()
