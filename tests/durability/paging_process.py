@@ -72,10 +72,11 @@ def serve(configuration: Configuration) -> None:
     listening = socket.create_server((server.host, server.port), backlog=1024)
     with ServerLock(server.data) as lock, listening as listener:
         db = open_database(server.database_url, server.data)
-        parts = Parts(paging.paging_parts(configuration, db, clock, installation_key(configuration, db)))
+        url = f"http://{server.host}:{server.port}"
+        parts = Parts(paging.paging_parts(configuration, db, clock, installation_key(configuration, db), url))
         for worker in paging.workers(parts, db, clock):
             worker.start()
-        lock.announce(f"http://{server.host}:{server.port}")
+        lock.announce(url)
         options: dict[str, Any] = {"loop": "uvloop", "http": "httptools", "lifespan": "off"}
         app = paging.apps(parts, db, clock)["/v2"]
         uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, **options)).run(sockets=[listener])

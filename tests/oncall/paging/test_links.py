@@ -70,6 +70,7 @@ def test_the_page_of_an_alert_and_the_log_of_pages_show_each_try_with_the_provid
     from watchkeeper.modules.alerts.public import Alerting
     from watchkeeper.modules.oncall import wiring as oncall
     from watchkeeper.modules.oncall.paging.verbs import Paging
+    from watchkeeper.modules.oncall.settings import OncallSettings
 
     tower.reachable("ann", "ben")
     tower.policy()
@@ -82,6 +83,7 @@ def test_the_page_of_an_alert_and_the_log_of_pages_show_each_try_with_the_provid
         SystemClock: tower.clock,
         Alerting: tower.alerting,
         Paging: tower.paging,
+        OncallSettings: OncallSettings.model_validate({}),
     }
     app = create_app(
         parts=parts,
