@@ -7,7 +7,10 @@ Deaths in which the process is well are in `tests/oncall/paging/test_deaths_noti
 
 from __future__ import annotations
 
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,7 +107,7 @@ def test_while_it_is_well_the_other_hears_it(pair: Pair) -> None:
         within=60,
     )
     assert len(through) == 4, "accept, call, lease, send: over its own address"
-    assert pair.watched.client.get("/api/v1/alerts/groups").json().get("items", []) == []
+    assert pair.watched.client.get("/api/v1/alerts").raise_for_status().json()["items"] == []
 
 
 def test_a_process_that_hangs(pair: Pair) -> None:
@@ -134,3 +137,40 @@ def test_a_queue_of_alerts_that_is_blocked_is_told(pair: Pair) -> None:
     assert down["state"] == "down", "at once, for it was told"
     pair.say("unblock")
     assert pair.is_heard()
+
+
+def test_a_database_that_is_read_only(pair: Pair) -> None:
+    assert pair.is_heard()
+    pair.say("read-only on")
+    assert pair.told() is None
+    pair.say("read-only off")
+    assert pair.is_heard()
+
+
+def test_a_disk_that_takes_nothing_more(pair: Pair) -> None:
+    assert pair.is_heard()
+    pid, (soft, hard) = pair.watched.process.pid, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        assert pair.told() is None
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+    assert pair.is_heard()
+
+
+def test_killed_and_started_with_a_configuration_that_is_wrong(pair: Pair) -> None:
+    assert pair.is_heard()
+    pair.watched.process.kill()
+    pair.watched.process.wait()
+    assert pair.told() is None
+    again = subprocess.run(
+        [sys.executable, "-m", "watchkeeper", "up", "--port", "0", "--data", str(pair.data)],
+        env={**SHORT, "WATCHKEEPER_ONCALL_PROBE_SECONDS": "often", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+    assert again.returncode != 0
+    assert "WATCHKEEPER_ONCALL_PROBE_SECONDS" in again.stderr + again.stdout
+    assert pair.told() is None, "it did not start, and says so where it was started"

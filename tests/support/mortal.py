@@ -8,8 +8,9 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
 from watchkeeper.app.cli import main
 from watchkeeper.kernel.db.database import Database
@@ -43,12 +44,12 @@ def _make_read_only(said: bool) -> None:
     if said is before:
         return
     for database in (one for one in gc.get_objects() if type(one) is Database and one._writing is not one._reading):
-        if not event.contains(database.engine, "begin", _on_begin):
-            event.listen(database.engine, "begin", _on_begin, insert=True)  # before the write transaction begins
+        if not event.contains(database.engine, "checkout", _on_checkout):
+            event.listen(database.engine, "checkout", _on_checkout)  # before the write transaction begins
 
 
-def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if _read_only else 'OFF'}")
+def _on_checkout(connection: Any, _record: object, _proxy: object) -> None:
+    connection.execute(f"PRAGMA query_only={'ON' if _read_only else 'OFF'}")
 
 
 if __name__ == "__main__":
