@@ -13,7 +13,7 @@ import pytest
 from tests.support.postgres import PostgresMissing, PostgresServer
 from tests.support.postgres_databases import Databases
 from tests.support.routes import keep_what_routes_are
-from tests.support.spreading import pytest_xdist_make_scheduler  # noqa: F401 (a hook)
+from tests.support.spreading import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 (hooks)
 from watchkeeper.app import migrations
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database, open_database

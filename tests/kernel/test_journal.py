@@ -19,7 +19,7 @@ from tests.conftest import NOON
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.journal import Event, Fact, FactFilter, Subject, describe_fact
+from watchkeeper.kernel.journal import Event, Fact, FactFilter, Subject, describe_fact, listeners
 from watchkeeper.kernel.journal.listeners import MOST_ATTEMPTS, Dispatcher, Listener
 from watchkeeper.kernel.journal.store import FactRefused
 from watchkeeper.kernel.journal.tables import journal_parked
@@ -235,3 +235,27 @@ def test_a_listener_that_hears_nothing_of_its_kind_is_not_read_through_again(
     assert silent.run_once() == 0
     with database.read() as session:
         assert session.execute(select(func.count()).select_from(text("journal_receipts WHERE seq = 3"))).scalar() == 1
+
+
+def test_a_fact_that_comes_while_a_listener_looks_is_heard_by_its_next_look(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    dispatcher = _dispatcher(database, clock, heard, set())
+    read = listeners.read_facts
+
+    def slow(*args: Any, **more: Any) -> list[Fact]:
+        found = read(*args, **more)
+        if not heard and database.engine.dialect.name == "postgresql":  # SQLite lets nobody else write meanwhile
+            monkeypatch.setattr(listeners, "read_facts", read)
+            with database.begin() as other:
+                _boil(other)
+        return found
+
+    monkeypatch.setattr(listeners, "read_facts", slow)
+    dispatcher.run_once()
+    if not heard:
+        with database.begin() as session:
+            _boil(session)
+        dispatcher.run_once()
+    assert heard[0] == 1

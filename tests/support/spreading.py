@@ -16,6 +16,27 @@ TOGETHER = {
 }
 
 
+# What mostly waits: begun first, it ends while others work. A place at the end would make everybody wait for it.
+FIRST = (
+    "tests/app/test_demo_objectives.py",
+    "tests/app/test_deaths_of_the_pager.py",
+    "tests/slo/real/",
+    "tests/slo/rules/test_same_alerts.py",
+    "tests/browser/",
+    "tests/app/test_demo.py",
+    "tests/durability/",
+    "tests/notify/",
+    "tests/app/permissions/",
+)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Imported by conftest.py; the order is kept by `--no-loadscope-reorder`."""
+    items.sort(
+        key=lambda item: next((at for at, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST))
+    )
+
+
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """One process has the browser, so that the others need none."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,10 +22,11 @@ from watchkeeper.kernel.keys import key_in_database
 
 
 @pytest.fixture
-def empty_url(postgres: PostgresServer, postgres_url: str) -> str:
+def empty_url(postgres: PostgresServer, postgres_url: str) -> Iterator[str]:
     name = f"{postgres_url.rsplit('/', 1)[1]}_empty"
     postgres.execute(f"CREATE DATABASE {name}")
-    return postgres.url(name)
+    yield postgres.url(name)
+    postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def drilled(attic: Attic, made: Made, url: str | None) -> Drilled:

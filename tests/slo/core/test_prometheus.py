@@ -14,6 +14,7 @@ import pytest
 
 from tests.slo.support import SETTINGS, Stage, slo
 from watchkeeper.kernel.outbound import Outbound, parse_networks
+from watchkeeper.modules.slo.checks import Known, complaints_about
 from watchkeeper.modules.slo.definition import DataSource
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.service import Slos
@@ -123,6 +124,14 @@ def test_a_counters_value_is_differenced_and_a_restart_of_it_loses_nothing_else(
     # An event a second since the restart; before it nothing grew.
     assert stage.figures().counts.total == pytest.approx(3600, abs=30)
     assert stage.figures().share == 1
+
+
+def test_a_query_over_a_window_is_refused_as_a_counters_value() -> None:
+    value = counted("sum(all)", counter_value=True)
+    indicator = ratio(good=counted("sum(rate(good[{{.window}}]))", counter_value=True), total=value)
+    [complaint] = complaints_about(slo(indicator=indicator), Known(data_sources=frozenset({"prom"})))
+    assert complaint.where == "indicator.good.query"
+    assert "the counter itself" in complaint.expected
 
 
 def test_no_bad_series_beside_a_total_is_nothing_bad(stage: Stage, server: Server) -> None:

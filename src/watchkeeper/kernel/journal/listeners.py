@@ -111,10 +111,12 @@ class Dispatcher:
         return int(row.seq)
 
     def _next(self, session: Session, listener: Listener, done: int) -> Fact | None:
+        # Before the facts are read: one that is committed after that, and before this, would never be delivered.
+        until = head(session)
         found = read_facts(session, FactFilter(kinds=listener.kinds, after_seq=done), limit=1, newest_first=False)
         if not found:
             # Nothing for this listener up to here: remember it, so that the next look starts at the end.
-            self._advance(session, listener, head(session))
+            self._advance(session, listener, until)
             return None
         return found[0]
 

@@ -170,6 +170,13 @@ def _of_data_sources(definition: Definition, known: Known) -> list[Complaint]:
                     f"indicator.{name}.data_source", f"a data source that is there; {counted.data_source} is none"
                 )
             )
+        if counted is not None and counted.counter_value and "{{" in (counted.query or ""):
+            found.append(
+                Complaint(
+                    f"indicator.{name}.query",
+                    "the counter itself, such as sum(x); a query over [{{.window}}] answers no counter's value",
+                )
+            )
     sources = {one.data_source for one in (indicator.good, indicator.bad, indicator.total) if one is not None}
     if len(sources) > 1:
         found.append(Complaint("indicator", "both counts from one source: others do not tell of the same moment"))
