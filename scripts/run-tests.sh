@@ -4,6 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cores=$(nproc 2>/dev/null || echo 2)
-# One more than cores: many tests wait for a process of theirs.
-workers=${WORKERS:-$((cores < 4 ? cores + 1 : 4))}
+workers=${WORKERS:-$((cores < 4 ? cores : 4))}
 exec .venv/bin/pytest -q -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -31,7 +31,9 @@ def node() -> str:
 
 
 def test_the_provider_of_python_reads_every_type(ofrep: Ofrep) -> None:
-    provider = OFREPProvider(ofrep.server.url, headers_factory=lambda: {"Authorization": f"Bearer {ofrep.token}"})
+    provider = OFREPProvider(
+        ofrep.server.url, headers_factory=lambda: {"Authorization": f"Bearer {ofrep.token}"}, timeout=60
+    )
     api.set_provider(provider, "ofrep")
     client = api.get_client("ofrep")
     norway = EvaluationContext("u1", {"country": "NO"})
