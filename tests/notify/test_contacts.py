@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from tests.kernel.web.support import ALICE as ALICE_HERSELF
 from tests.kernel.web.support import bearer
@@ -14,7 +15,7 @@ from watchkeeper.modules.notify import routes
 from watchkeeper.modules.notify.errors import ChannelInvalid, CodeRefused, ContactInvalid, RulesInvalid, TooManyCodes
 from watchkeeper.modules.notify.model import ChannelKind, Preferences, Rule
 from watchkeeper.modules.notify.service import Verbs
-from watchkeeper.modules.notify.wire import ContactView
+from watchkeeper.modules.notify.wire import ContactView, RulesBody
 
 
 def test_a_code_is_sent_to_the_contact_and_stored_nowhere(post: Post) -> None:
@@ -136,6 +137,12 @@ def test_a_channel_that_people_are_reached_by_stays(post: Post) -> None:
     post.contact()
     api = post.browser()
     assert api.delete("/api/v1/notify/channels/hook", headers=bearer("admin")).json()["code"] == "notify.channel_in_use"
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/City", "", "Europe", "../etc/passwd"])
+def test_quiet_hours_in_a_zone_that_is_none_are_refused(zone: str) -> None:
+    with pytest.raises(ValidationError, match="such as Europe/Oslo"):
+        RulesBody.model_validate({"rules": [], "time_zone": zone})
 
 
 def test_rules_name_ones_own_contacts_and_go_with_them(post: Post) -> None:

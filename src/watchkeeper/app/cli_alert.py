@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -16,7 +17,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     out,
     print_json,
     refusals_end_the_command,
@@ -48,7 +48,7 @@ def list_alerts(
     asked += [] if everything else [("status", "triggered"), ("status", "acknowledged")]
     asked += [("service", service)] if service else []
     with refusals_end_the_command():
-        found = _ask("GET", f"/api/v1/alerts?{urlencode(asked)}", data, database_url, server, token)["items"]
+        found = ask("GET", f"/alerts?{urlencode(asked)}", data, database_url, server, token)["items"]
         if as_json:
             print_json(found)
             return
@@ -69,7 +69,7 @@ def show(
 ) -> None:
     """Show one with its alerts and what they said last."""
     with refusals_end_the_command():
-        found = _ask("GET", _path(alert), data, database_url, server, token)
+        found = ask("GET", _path(alert), data, database_url, server, token)
         if as_json:
             print_json(found)
             return
@@ -95,7 +95,7 @@ def acknowledge(
     """Say that you have it: nobody else is paged."""
     with refusals_end_the_command():
         order = {"until": rfc3339(_in(length))} if length else {}
-        found = _ask("POST", f"{_path(alert)}/acknowledge", data, database_url, server, token, json=order)
+        found = ask("POST", f"{_path(alert)}/acknowledge", data, database_url, server, token, json=order)
         out.print(f"Acknowledged: {found['title']}", markup=False)
 
 
@@ -111,7 +111,7 @@ def resolve(
     """Call it over. What still fires opens it again."""
     with refusals_end_the_command():
         order = {"reason": reason}
-        found = _ask("POST", f"{_path(alert)}/resolve", data, database_url, server, token, json=order)
+        found = ask("POST", f"{_path(alert)}/resolve", data, database_url, server, token, json=order)
         out.print(f"Resolved: {found['title']}", markup=False)
 
 
@@ -131,7 +131,7 @@ def silence(
     with refusals_end_the_command():
         if dry:
             asked = {"matchers": matchers}
-            found = _ask("POST", "/api/v1/alerts/silences/preview", data, database_url, server, token, json=asked)
+            found = ask("POST", "/alerts/silences/preview", data, database_url, server, token, json=asked)
             if as_json:
                 print_json(found)
                 return
@@ -140,7 +140,7 @@ def silence(
                 out.print(_line(one), markup=False)
             return
         order = {"matchers": matchers, "ends_at": rfc3339(_in(length)), "reason": reason}
-        made = _ask("POST", "/api/v1/alerts/silences", data, database_url, server, token, json=order)
+        made = ask("POST", "/alerts/silences", data, database_url, server, token, json=order)
         if as_json:
             print_json(made)
             return
@@ -157,7 +157,7 @@ def list_heartbeats(
 ) -> None:
     """Show every heartbeat, and when it was heard of last."""
     with refusals_end_the_command():
-        found = _ask("GET", "/api/v1/alerts/heartbeats", data, database_url, server, token)["items"]
+        found = ask("GET", "/alerts/heartbeats", data, database_url, server, token)["items"]
         if as_json:
             print_json(found)
             return
@@ -174,7 +174,7 @@ def _line(one: dict[str, Any]) -> str:
 
 
 def _path(alert: str) -> str:
-    return f"/api/v1/alerts/{quote(alert, safe='')}"
+    return f"/alerts/{quote(alert, safe='')}"
 
 
 def _in(length: str) -> datetime:
@@ -182,11 +182,3 @@ def _in(length: str) -> datetime:
     if found is None:
         raise CommandRefused(f"{length!r} is no length of time: say 30m, 2h or 1d.")
     return SystemClock().now().astimezone(UTC) + timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _ask(method: str, path: str, data: Any, database_url: Any, server: Any, token: Any, **request: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.request(method, path, **request))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from watchkeeper.app.cli_api import connected
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -77,7 +78,7 @@ def export(
     with refusals_end_the_command():
         if directory.exists():
             raise CommandRefused(f"{directory} exists already: an export is not mixed with anything")
-        with _client(data, database_url, server, token) as client:
+        with connected(data, database_url, server, token) as client:
             rows = _export(client, directory)
         out.print(f"{rows:,} facts in {directory}; `python {directory}/verifier.py` verifies them.", markup=False)
 
@@ -93,7 +94,7 @@ def status(
     """Say how far the record is sealed, and which checkpoints left the machine."""
     from watchkeeper.app.local import result_of
 
-    with refusals_end_the_command(), _client(data, database_url, server, token) as client:
+    with refusals_end_the_command(), connected(data, database_url, server, token) as client:
         found = result_of(client.get("/api/v1/audit/status"))
         if as_json:
             print_json(found)
@@ -119,16 +120,9 @@ def restart_checkpoints(
     """Set aside checkpoints that the journal no longer fits, after a restore or a repair."""
     from watchkeeper.app.local import result_of
 
-    with refusals_end_the_command(), _client(data, database_url, server, token) as client:
+    with refusals_end_the_command(), connected(data, database_url, server, token) as client:
         result_of(client.post("/api/v1/audit/restart-checkpoints", json={"reason": reason}))
         out.print("Checkpoints begin anew.", markup=False)
-
-
-def _client(data: Any, database_url: Any, server: str | None, token: str | None) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect
-
-    elsewhere = Elsewhere(server, token) if server else None
-    return connect(configuration_of(data=data, database_url=database_url), elsewhere)
 
 
 def _verify(configuration: Any, folders: Sequence[Path] | None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import typer
 
-from watchkeeper.app.console import CommandRefused, configuration_of, out, print_json
+from watchkeeper.app.cli_api import connected
+from watchkeeper.app.console import CommandRefused, out, print_json
 
 PATH = "/api/v1/config"
 KeyArgument = Annotated[str, typer.Argument(help="Key of the parameter or flag.")]
@@ -73,10 +74,7 @@ def path_of(key: str, below: str = "") -> str:
 @contextmanager
 def api(data: Any, database_url: Any, server: Any, token: Any) -> Iterator[Api]:
     """The API of the server elsewhere, of the one that runs here, or of one for the length of the command."""
-    from watchkeeper.app.local import Elsewhere, connect
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
+    with connected(data, database_url, server, token) as client:
         yield Api(client)
 
 

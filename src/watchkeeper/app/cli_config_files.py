@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.cli_config_api import ReasonOption, YesOption, api, in_words, show_change
 from watchkeeper.app.console import (
     CommandRefused,
@@ -17,7 +18,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     out,
     print_json,
     refusals_end_the_command,
@@ -97,12 +97,9 @@ def export(
 
 
 def _exported(data: Any, database_url: Any, server: Any, token: Any) -> str:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
     from watchkeeper.modules.config.ops import FILE
 
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        found = result_of(client.get("/api/v1/ops/export"))
+    found = ask("GET", "/ops/export", data, database_url, server, token)
     return str(found["files"].get(FILE, "parameters: []\n"))
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.cli_oncall_import import import_export
 from watchkeeper.app.cli_oncall_replay import replay
 from watchkeeper.app.console import (
@@ -18,7 +19,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     out,
     print_json,
     refusals_end_the_command,
@@ -32,7 +32,7 @@ NameArgument = Annotated[str, typer.Argument(help="Name of the schedule.")]
 AtOption = Annotated[
     str | None, typer.Option("--at", help="An instant such as 2026-12-24T18:00:00+01:00 (default: now).")
 ]
-_PATH = "/api/v1/oncall"
+_PATH = "/oncall"
 
 
 @oncall_cli.command("now")
@@ -272,9 +272,5 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _ask(method: str, path: str, data: Any, database_url: Any, server: Any, token: Any, **request: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.request(method, f"{_PATH}{path}", **request))
+def _ask(method: str, path: str, *options: Any, **request: Any) -> Any:
+    return ask(method, f"{_PATH}{path}", *options, **request)

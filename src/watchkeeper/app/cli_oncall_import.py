@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app.cli_api import connected
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -16,7 +17,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     err,
     out,
     print_json,
@@ -93,11 +93,10 @@ def _write(found: Imported, directory: Path) -> list[str]:
 
 
 def _apply(found: Imported, data: Any, database_url: Any, server: Any, token: Any) -> list[str]:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
+    from watchkeeper.app.local import result_of
 
-    elsewhere = Elsewhere(server, token) if server else None
     made = []
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
+    with connected(data, database_url, server, token) as client:
         known: Any = result_of(client.get("/api/v1/people", params={"limit": 200}))
         there = {str(one["email"]).casefold() for one in known["items"] if one["email"]}
         missing = sorted(one for one in found.people if one.casefold() not in there)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -14,7 +15,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     out,
     print_json,
     refusals_end_the_command,
@@ -49,7 +49,7 @@ def replay(
     with refusals_end_the_command():
         order = {"policy": _read(file, policy).model_dump(mode="json"), "every": every}
         order |= {name: value for name, value in (("since", since), ("until", until)) if value is not None}
-        found = _ask(order, data, database_url, server, token)
+        found = ask("POST", "/oncall/policies/replay", data, database_url, server, token, json=order)
         if as_json:
             print_json(found)
             return
@@ -126,11 +126,3 @@ def _show_sums(found: Any) -> None:
         out.print(f"{found['elsewhere']} more go by another policy (--every tries it on them, too).", markup=False)
     if found["left_out"]:
         out.print("More than 1,000 groups opened: the newest were looked at.", markup=False)
-
-
-def _ask(order: Any, data: Any, database_url: Any, server: Any, token: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.post("/api/v1/oncall/policies/replay", json=order))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -14,7 +15,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     err,
     out,
     print_json,
@@ -95,11 +95,7 @@ def export(
 
 
 def _exported(data: Path | None, database_url: str | None, server: str | None, token: str | None) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.get("/api/v1/ops/export"))
+    return ask("GET", "/ops/export", data, database_url, server, token)
 
 
 def _arranged(directory: Path, exported: dict[str, str]) -> Arranged:

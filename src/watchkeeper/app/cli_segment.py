@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     DatabaseOption,
     DataOption,
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     out,
     print_json,
     refusals_end_the_command,
@@ -33,11 +33,11 @@ def list_segments(
     """Show every segment that people and files made; all_users and country_NO and the like are there besides."""
     with refusals_end_the_command():
         items: list[Any] = []
-        path: str | None = "/api/v1/segments?limit=200"
+        path: str | None = "/segments?limit=200"
         while path is not None:
-            page = _ask("GET", path, data, database_url, server, token)
+            page = ask("GET", path, data, database_url, server, token)
             items += page["items"]
-            path = f"/api/v1/segments?limit=200&cursor={page['next']}" if page["next"] else None
+            path = f"/segments?limit=200&cursor={page['next']}" if page["next"] else None
         if as_json:
             print_json(items)
             return
@@ -57,7 +57,7 @@ def show(
 ) -> None:
     """Show who is in a segment, and what uses it."""
     with refusals_end_the_command():
-        found = _ask("GET", f"/api/v1/segments/{quote(name, safe='')}", data, database_url, server, token)
+        found = ask("GET", f"/segments/{quote(name, safe='')}", data, database_url, server, token)
         if as_json:
             print_json(found)
             return
@@ -83,17 +83,9 @@ def preview(
     """Count whom an expression holds for. Saves nothing."""
     order = {"type": "custom", "expression": expression}
     with refusals_end_the_command():
-        found = _ask("POST", "/api/v1/segments/preview", data, database_url, server, token, json=order)
+        found = ask("POST", "/segments/preview", data, database_url, server, token, json=order)
         if as_json:
             print_json(found)
             return
         about = "about " if found["is_estimate"] else ""
         out.print(f"{about}{found['count']:,} of {found['total']:,} users, {found['share']:.1%}", markup=False)
-
-
-def _ask(method: str, path: str, data: Any, database_url: Any, server: Any, token: Any, **request: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.request(method, path, **request))

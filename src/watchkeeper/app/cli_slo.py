@@ -9,13 +9,13 @@ from urllib.parse import quote
 import typer
 
 from watchkeeper.app import cli_slo_files, cli_slo_reports
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     DatabaseOption,
     DataOption,
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     err,
     out,
     print_json,
@@ -151,12 +151,8 @@ def suggest(
 
 
 def _ask(path: str, data: Any, database_url: Any, server: Any, token: Any, **parameters: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
     asked = {name: value for name, value in parameters.items() if value is not None}
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.get(f"/api/v1{path}", params=asked))
+    return ask("GET", path, data, database_url, server, token, params=asked)
 
 
 def _name(one: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app.cli_api import ask
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -16,7 +17,6 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     err,
     out,
     print_json,
@@ -124,12 +124,8 @@ def _rules_of(paths: list[Path], service: str | None, service_label: str, scrape
 
 
 def _rules_of_server(data: Any, database_url: Any, server: Any, token: Any, **asked: Any) -> Any:
-    from watchkeeper.app.local import Elsewhere, connect, result_of
-
-    elsewhere = Elsewhere(server, token) if server else None
     parameters = {name: value for name, value in asked.items() if value is not None}
-    with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-        return result_of(client.get("/api/v1/slo/rules", params=parameters))
+    return ask("GET", "/slo/rules", data, database_url, server, token, params=parameters)
 
 
 def _read(paths: list[Path]) -> tuple[Bundle | None, list[Any], int]:

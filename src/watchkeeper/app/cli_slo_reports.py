@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from watchkeeper.app.cli_api import connected
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
     DataOption,
     ServerOption,
     TokenOption,
-    configuration_of,
     err,
     refusals_end_the_command,
 )
@@ -45,12 +45,8 @@ def report(
     token: TokenOption = None,
 ) -> None:
     """Print or save the SLO report of a month, or the SLA review of a quarter."""
-    with refusals_end_the_command():
-        from watchkeeper.app.local import Elsewhere, connect
-
-        elsewhere = Elsewhere(server, token) if server else None
-        with connect(configuration_of(data=data, database_url=database_url), elsewhere) as client:
-            _write(_fetched(client, period or _last_month(client), service, form), form, output)
+    with refusals_end_the_command(), connected(data, database_url, server, token) as client:
+        _write(_fetched(client, period or _last_month(client), service, form), form, output)
 
 
 def _last_month(client: Any) -> str:

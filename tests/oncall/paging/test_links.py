@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.oncall.paging.support import Tower
-from tests.oncall.support import ID
+from tests.oncall.support import ID, Cast
+from watchkeeper.kernel.clock import SystemClock
+from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.telemetry.redaction import redact_text
+from watchkeeper.kernel.web.access import Authenticator
+from watchkeeper.kernel.web.app_factory import create_app
+from watchkeeper.modules.alerts import wiring as alerts
+from watchkeeper.modules.alerts.public import Alerting
+from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.oncall.paging.errors import LinkUnknown
+from watchkeeper.modules.oncall.paging.verbs import Paging
+from watchkeeper.modules.oncall.settings import OncallSettings
 
 
 def link(tower: Tower) -> str:
@@ -59,19 +69,6 @@ def test_logs_hide_links_and_nothing_stores_them(tower: Tower) -> None:
 
 
 def test_the_page_of_an_alert_and_the_log_of_pages_show_each_try_with_the_providers_answer(tower: Tower) -> None:
-    from starlette.testclient import TestClient
-
-    from tests.oncall.support import Cast
-    from watchkeeper.kernel.clock import SystemClock
-    from watchkeeper.kernel.db.database import Database
-    from watchkeeper.kernel.web.access import Authenticator
-    from watchkeeper.kernel.web.app_factory import create_app
-    from watchkeeper.modules.alerts import wiring as alerts
-    from watchkeeper.modules.alerts.public import Alerting
-    from watchkeeper.modules.oncall import wiring as oncall
-    from watchkeeper.modules.oncall.paging.verbs import Paging
-    from watchkeeper.modules.oncall.settings import OncallSettings
-
     tower.reachable("ann", "ben")
     tower.policy()
     tower.provider.answer = lambda asked: (503 if asked.json["topic"] == "topic-ann" else 200, {})

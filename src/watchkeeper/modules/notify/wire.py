@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from watchkeeper.kernel.web.wire import StrictModel
+from watchkeeper.kernel.zones import zone_named
 from watchkeeper.modules.notify.model import (
     Attempt,
     Channel,
@@ -28,11 +28,7 @@ Value = Annotated[str, StringConstraints(max_length=2_000)]
 
 
 def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError):
-        raise ValueError("a time zone such as Europe/Oslo was expected") from None
-    return text
+    return zone_named(text).key
 
 
 class ChannelBody(StrictModel):

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar
 
 from watchkeeper.kernel.errors import Complaint
+from watchkeeper.kernel.zones import zone_named
 from watchkeeper.modules.oncall.errors import CalendarInvalid
 
 MOST_BYTES = 1_000_000
@@ -204,8 +205,8 @@ def _attendees(component: Any) -> tuple[str, ...]:
 def _zone_of(calendar: Any) -> ZoneInfo | None:
     said = calendar.get("X-WR-TIMEZONE")
     try:
-        return ZoneInfo(str(said)) if said is not None else None
-    except Exception:  # noqa: BLE001 (it raises four kinds)
+        return zone_named(str(said)) if said is not None else None
+    except ValueError:
         return None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+
+from watchkeeper.kernel.zones import zone_named
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -60,11 +61,7 @@ def _wait(value: Any) -> Any:
 
 
 def _zone(value: Any) -> Any:
-    try:
-        ZoneInfo(value)
-    except Exception:  # noqa: BLE001 (it raises four kinds)
-        raise ValueError("a time zone such as Europe/Oslo was expected") from None
-    return value
+    return zone_named(value).key
 
 
 def _utc(value: datetime) -> datetime:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, model_validator
 
 from watchkeeper.kernel.web.wire import StrictModel
+from watchkeeper.kernel.zones import zone_named
 from watchkeeper_client.rules.values import NotThatType, duration_of, duration_text
 
 NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -27,11 +27,7 @@ def parse_span(value: Any) -> timedelta:
 
 
 def _time_zone(value: Any) -> Any:
-    try:
-        ZoneInfo(value)
-    except Exception:  # noqa: BLE001 (it raises four kinds)
-        raise ValueError("a time zone such as Europe/Oslo was expected") from None
-    return value
+    return zone_named(value).key
 
 
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from watchkeeper.kernel.errors import Complaint
+from watchkeeper.kernel.zones import zone_named
 from watchkeeper.modules.oncall.definition import MOST_TEMPORARY, Hours, Schedule
 from watchkeeper.modules.oncall.errors import ImportInvalid
 from watchkeeper.modules.oncall.policy import Policy
@@ -105,8 +106,8 @@ def instant(value: Any, zone: ZoneInfo | None = None) -> datetime:
 def zone_of(value: Any, about: str, result: Imported) -> ZoneInfo:
     """A time zone by name; UTC, with a word in the report, for one that nobody knows."""
     try:
-        return ZoneInfo(str(value))
-    except Exception:  # noqa: BLE001 (it raises four kinds)
+        return zone_named(str(value))
+    except ValueError:
         result.say(about, f"the time zone {str(value)[:60]!r} is unknown; UTC was taken")
         return ZoneInfo("UTC")
 
