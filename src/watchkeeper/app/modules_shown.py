@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from watchkeeper.app import pages as app_pages
+from watchkeeper.app import responding
 from watchkeeper.app.audit import wiring as audit_wiring
 from watchkeeper.app.backup import wiring as backup_wiring
 from watchkeeper.app.ops import wiring as ops_wiring
@@ -45,6 +46,7 @@ TEMPLATES = {
     **notify_wiring.TEMPLATES,
     **alerts_wiring.TEMPLATES,
     **oncall_wiring.TEMPLATES,
+    **responding.TEMPLATES,
     "app": Path(__file__).parent / "templates",
 }
 STATIC = {
@@ -53,5 +55,6 @@ STATIC = {
     **slo_wiring.STATIC,
     **alerts_wiring.STATIC,
     **oncall_wiring.STATIC,
+    **responding.STATIC,
     **telemetry_wiring.STATIC,
 }

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp
 
-from watchkeeper.app import migrations, modules_shown, paging, tables
+from watchkeeper.app import migrations, modules_shown, paging, responding, tables
 from watchkeeper.app import pages as app_pages
 from watchkeeper.app.audit import wiring as audit_wiring
 from watchkeeper.app.audit.sealer import Sealer
@@ -177,6 +177,7 @@ def _parts(
     backup = _backup(configuration, db, clock, store, key)
     calling = paging.paging_parts(configuration, db, clock, key, own_url)
     drift = DriftWatch(db)
+    below: dict[Any, Any] = {**telemetry, **calling}
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -198,6 +199,7 @@ def _parts(
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
         **calling,
+        **responding.responding_parts(configuration, db, clock, key, below),
         FactLinks: FactLinks(page_of, journal.undo_href),
         OutboundSettings: configuration.outbound,
         **audit,
@@ -213,6 +215,7 @@ def _readiness(db: Database, clock: Clock, telemetry: Telemetry) -> catalog.Read
             *catalog_wiring.CHECKS,
             *telemetry_wiring.readiness_checks(telemetry, clock),
             *slo_wiring.readiness_checks(db),
+            *responding.readiness_checks(db, clock),
         )
     )
 
@@ -240,6 +243,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
             *config_wiring.ROUTERS,
             *slo_wiring.ROUTERS,
             *paging.ROUTERS,
+            *responding.ROUTERS,
             *telemetry_wiring.ROUTERS,
             timeline_routes.router,
             timeline_routes.pages,
@@ -292,6 +296,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
                 config_wiring.following(parts[config.Hub], clock),
                 parts[slo.Engine].running(),
                 paging.running(parts, db),
+                responding.running(parts, db),
                 slo_wiring.reporting(parts),
                 OwnState(db, deliveries.listeners).running(),
             ):
@@ -319,14 +324,15 @@ def _workers(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database,
             *config_wiring.recurring(clock, parts[ConfigSettings]),
             *slo_wiring.recurring(clock, parts[SloSettings]),
             *paging.recurring(parts, clock),
+            *responding.recurring(parts, clock),
         ],
     )
-    return (default, *paging.workers(parts, db, clock))
+    return (default, *paging.workers(parts, db, clock), *responding.workers(parts, db, clock))
 
 
 def listeners(clock: Clock, alerting: Alerting) -> tuple[Listener, ...]:
     """Who hears of facts: a module offers its listeners, and here they are put in."""
-    return (*config_wiring.listeners(clock), *paging.listeners(alerting))
+    return (*config_wiring.listeners(clock), *paging.listeners(alerting), *responding.listeners(clock))
 
 
 def _recurring(db: Database, clock: Clock) -> list[Recurring]:
