@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.notify.faults import Authority, Took, answers, drips, serving
+from watchkeeper.kernel import resolving
+from watchkeeper.kernel.bounded import Bounded
+from watchkeeper.kernel.mail import Mail, Mailer, MailFailed, MailSettings
 from watchkeeper.kernel.outbound import (
     LARGEST_ANSWER,
     DeliveryFailed,
@@ -184,3 +187,28 @@ def test_a_certificate_counts_for_its_name_and_by_an_authority_that_is_trusted(t
 def test_it_tells_for_how_long_the_other_side_wants_to_be_left_alone(said: str, meant: int | None) -> None:
     with serving(answers(429, Took(), {"Retry-After": said})) as busy:
         assert LOOPBACK.ask(f"http://127.0.0.1:{busy.port}/", b"").retry_after == meant
+
+
+def test_a_name_that_nobody_resolves_takes_no_longer_than_the_whole_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: over.wait(60))
+    try:
+        with pytest.raises(DeliveryFailed, match=r"hooks\.example was not resolved in time"):
+            Outbound(seconds=0.2).post("https://hooks.example/", b"{}")
+        with pytest.raises(MailFailed, match="did not answer within"):
+            Mailer(MailSettings.model_validate({"host": "mail.example"}), 0.2).send(Mail("a@example.org", "s", "t"))
+    finally:
+        over.set()
+
+
+def test_names_that_hang_leave_no_more_than_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: over.wait(60))
+    monkeypatch.setattr(resolving, "_resolver", Bounded(most=2, name="resolve-test"))
+    try:
+        for _ in range(4):
+            with pytest.raises(DeliveryFailed, match="was not resolved in time"):
+                Outbound(seconds=0.1).post("https://hooks.example/", b"{}")
+        assert sum(one.name == "resolve-test" for one in threading.enumerate()) == 2
+    finally:
+        over.set()

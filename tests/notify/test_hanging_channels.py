@@ -14,13 +14,13 @@ import pytest
 from tests.notify.faults import hangs, serving
 from tests.notify.support import ALICE, KEY, Post, Provider
 from tests.notify.test_provider_faults import ADDRESSES, SECRETS
+from watchkeeper.kernel.bounded import Bounded, TooManyLeft
 from watchkeeper.kernel.clock import ManualClock, SystemClock
 from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.mail import Mailer, MailSettings
 from watchkeeper.kernel.outbound import Outbound, parse_networks
 from watchkeeper.modules.notify import store_notifications, wiring
 from watchkeeper.modules.notify.channels import SPECS
-from watchkeeper.modules.notify.foreign import Bounded, TooManyLeft
 from watchkeeper.modules.notify.model import ChannelKind
 from watchkeeper.modules.notify.providers import Providers
 from watchkeeper.modules.notify.public import Owners

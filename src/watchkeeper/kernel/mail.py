@@ -52,7 +52,11 @@ class MailRefused(Refusal):
 
 
 class MailFailed(Exception):
-    """The SMTP server did not take it. The text holds no address and no secret."""
+    """The SMTP server did not take it. The text holds no address and no secret. `final`: it never will be."""
+
+    def __init__(self, text: str, *, final: bool = False) -> None:
+        super().__init__(text)
+        self.final = final
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,11 @@ class Mailer:
                 server.leave()
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
             code = _code(error)
-            meaning = "for good" if code >= _FOR_GOOD else "for now"
-            raise MailFailed(f"the SMTP server refused it {meaning}: it answered {code}") from None
+            for_good = code >= _FOR_GOOD
+            meaning = "for good" if for_good else "for now"
+            # A refused greeting or sign-in says nothing of the message: it passes once the settings are mended.
+            final = for_good and isinstance(error, (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError))
+            raise MailFailed(f"the SMTP server refused it {meaning}: it answered {code}", final=final) from None
         except smtplib.SMTPServerDisconnected as error:
             said = words_of(error, deadline)
             raise MailFailed(f"the SMTP server {'hung up' if said.startswith('could not') else said}") from None

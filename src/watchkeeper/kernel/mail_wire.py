@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from watchkeeper.kernel.deadline import Deadline
+from watchkeeper.kernel.resolving import addresses_of
 
 _LONGEST_CONNECT = 5.0
 _LONGEST_REPLY = 64 * 1024
@@ -30,7 +31,7 @@ class BoundedSmtp(smtplib.SMTP):
         super().__init__(host, port, timeout=deadline.left(_LONGEST_CONNECT))
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        made = socket.create_connection((host, port), timeout, self.source_address)
+        made = _connected(host, port, timeout, self._deadline)
         # Also bounds the handshake below, and the one that STARTTLS begins: Python bounds the whole of either.
         made.settimeout(self._deadline.left())
         return self._tls.wrap_socket(made, server_hostname=host) if self._tls is not None else made
@@ -52,6 +53,17 @@ class BoundedSmtp(smtplib.SMTP):
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.putcmd("quit")
         self.close()
+
+
+def _connected(host: str, port: int, most: float, deadline: Deadline) -> socket.socket:
+    """To the first of its addresses that takes the connection. Raises OSError."""
+    failed: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+    for address in addresses_of(host, deadline):
+        try:
+            return socket.create_connection((str(address), port), deadline.left(most))
+        except OSError as error:
+            failed = error
+    raise failed
 
 
 class _Lines:

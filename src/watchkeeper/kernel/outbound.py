@@ -7,7 +7,6 @@ every address it has must be a public one or be allowed, and the connection goes
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ from pydantic import Field, field_validator
 
 from watchkeeper.kernel.deadline import Deadline
 from watchkeeper.kernel.errors import Refusal
+from watchkeeper.kernel.resolving import Address, addresses_of, literal
 from watchkeeper.kernel.settings import SettingsGroup
 
 if TYPE_CHECKING:
     import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LARGEST_ANSWER = 64 * 1024
 _SECONDS = 10.0
@@ -102,9 +101,8 @@ class Outbound:
             raise DestinationRefused("A URL that begins with https:// was expected.")
         if parsed.userinfo:
             raise DestinationRefused("A URL holds no user name and no password: it is shown, stored and logged.")
-        literal = _literal(parsed.host)
-        if literal is not None:
-            self._require_address(literal)
+        if (written := literal(parsed.host)) is not None:
+            self._require_address(written)
         return parsed
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
@@ -125,7 +123,7 @@ class Outbound:
 
         parsed = self.require(url)
         deadline = Deadline(self.seconds)
-        address = self._resolve(parsed)
+        address = self._resolve(parsed.host, deadline)
         try:
             status, said, began = outbound_wire.ask(
                 parsed,
@@ -140,12 +138,13 @@ class Outbound:
             raise DeliveryFailed(f"{parsed.host} {failed}") from None
         return Answer(status, began, _seconds(said.get("retry-after", "")))
 
-    def _resolve(self, url: httpx.URL) -> Address:
+    def _resolve(self, host: str, deadline: Deadline) -> Address:
         try:
-            found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise DeliveryFailed(f"{url.host} can't be resolved") from None
-        addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+            addresses = addresses_of(host, deadline)
+        except TimeoutError:
+            raise DeliveryFailed(f"{host} was not resolved in time") from None
+        except OSError:
+            raise DeliveryFailed(f"{host} can't be resolved") from None
         for address in addresses:
             self._require_address(address)
         return addresses[0]
@@ -160,13 +159,6 @@ class Outbound:
                 f"{real} is not a public address. WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS names private networks that "
                 "may be reached."
             )
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _seconds(text: str) -> int | None:

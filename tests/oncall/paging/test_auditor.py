@@ -10,6 +10,9 @@ from sqlalchemy import text
 
 from tests.oncall.paging.outside import Watched
 from tests.oncall.paging.support import Tower
+from watchkeeper.modules.alerts.model import Action
+from watchkeeper.modules.alerts.public import OwnAlert
+from watchkeeper.modules.alerts.service import own_signal
 from watchkeeper.modules.oncall.paging import store
 from watchkeeper.modules.oncall.paging.auditor import failed_at
 from watchkeeper.modules.oncall.paging.findings import findings
@@ -114,6 +117,22 @@ def test_a_group_whose_work_vanished_is_found(tower: Tower) -> None:
         session.execute(text("DELETE FROM work WHERE kind = 'oncall.changed'"))
     tower.clock.advance(timedelta(seconds=61))
     assert any(one.startswith("nobody is called for ") for one in looked(tower))
+
+
+def test_however_many_groups_wait_for_a_call_each_is_counted(tower: Tower) -> None:
+    tower.reachable("ann")
+    tower.policy()
+    own = [
+        OwnAlert(source="test", key=f"d{one}", title="Disk full", severity="critical", family=f"d{one}")
+        for one in range(1_020)
+    ]
+    with tower.stage.database.begin() as session:
+        verbs = tower.alerting.on(session, tower.clock)
+        verbs.take([own_signal(one, Action.TRIGGER, tower.clock.now()) for one in own])
+    tower.clock.advance(timedelta(seconds=61))
+    found = [one for one in looked(tower) if one.startswith("nobody is called for ")]
+    assert len(found) == 21
+    assert found[-1] == "nobody is called for 1000 more"
 
 
 def test_a_channel_that_misses_and_people_without_contacts_are_found(tower: Tower) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "open_counts",
     "opened_between",
     "synthetic_group",
+    "waiting",
 ]
 
 MOST = 1_000
@@ -130,6 +131,11 @@ def open_counts(session: Session) -> Mapping[Status, int]:
         if not quiet:
             found[status] += number
     return found
+
+
+def waiting(session: Session, *, before: datetime, now: datetime) -> list[str]:
+    """Ids of all groups that page, that nobody has, that are not snoozed, and that did not change since `before`."""
+    return store.waiting(session, before=before, now=now)
 
 
 def named_policies(session: Session) -> frozenset[str]:

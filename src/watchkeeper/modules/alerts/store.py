@@ -129,6 +129,15 @@ def opened_between(session: Session, since: datetime, until: datetime, *, limit:
     return [_group(row) for row in session.execute(query)]
 
 
+def waiting(session: Session, *, before: datetime, now: datetime) -> list[str]:
+    """Ids of all groups that page, that nobody has, that are not snoozed, and that did not change since `before`."""
+    awake = or_(groups.c.snoozed_until.is_(None), groups.c.snoozed_until <= now)
+    wanted = select(groups.c.id).where(
+        groups.c.status == Status.TRIGGERED, groups.c.suppressed.is_(None), groups.c.updated_at < before, awake
+    )
+    return list(session.execute(wanted.order_by(groups.c.opened_at, groups.c.id)).scalars())
+
+
 def list_key(group: GroupState) -> tuple[int, int, str, str]:
     """Where a group stands in the list."""
     rank = group.severity.rank + (_QUIET if group.suppressed else 0) if group.is_open else 0

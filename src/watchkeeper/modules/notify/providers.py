@@ -15,11 +15,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from watchkeeper.kernel.bounded import Bounded, TooManyLeft
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.mail import Mail, Mailer, MailFailed, MailRefused
 from watchkeeper.kernel.outbound import Answer, DeliveryFailed, DestinationRefused, Outbound
 from watchkeeper.modules.notify import message as words
-from watchkeeper.modules.notify.foreign import Bounded, TooManyLeft
 from watchkeeper.modules.notify.message import Message
 from watchkeeper.modules.notify.model import ChannelKind
 
@@ -58,10 +58,10 @@ class Providers:
     mailer: Mailer
     outbound: Outbound
     clock: Clock
-    foreign: Bounded = field(default_factory=Bounded)
+    foreign: Bounded = field(default_factory=lambda: Bounded(name="notify-foreign"))
 
     def send(self, kind: ChannelKind, letter: Letter) -> str:
-        """Send it once; blocks for at most 15 s, and for as long as names take to be resolved."""
+        """Send it once; blocks for at most 15 s."""
         ways: Mapping[ChannelKind, Callable[[Letter], str]] = {
             ChannelKind.EMAIL: self._email,
             ChannelKind.SLACK: self._slack,
@@ -84,7 +84,7 @@ class Providers:
         except MailRefused:
             raise NotSent("no SMTP server is set up") from None
         except MailFailed as error:
-            raise NotSent(str(error)) from None
+            raise NotSent(str(error), final=error.final) from None
         return "the SMTP server took it"
 
     def _slack(self, letter: Letter) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.work import store as work_store
 from watchkeeper.modules.alerts import public as alerts
-from watchkeeper.modules.alerts.public import GroupFilter, Severity, Status
+from watchkeeper.modules.alerts.public import Severity
 from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.oncall import store as definitions
 from watchkeeper.modules.oncall.escalation import Staff, reached
@@ -19,6 +19,7 @@ from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.service import staff_of
 
 LATE = timedelta(seconds=60)
+_NAMED = 20
 _OURS = ("oncall.", "notify.", "alerts.")
 
 
@@ -45,14 +46,12 @@ def _all(session: Session, now: datetime, database_now: datetime, late: timedelt
 
 def _uncalled(session: Session, now: datetime, late: timedelta) -> Iterator[str]:
     """Groups that page and for which nobody is being called."""
-    wanted = GroupFilter(statuses=(Status.TRIGGERED,), suppressed=False)
-    waiting = [
-        one.id
-        for one in alerts.groups(session, wanted)
-        if now - one.updated_at > late and not (one.snoozed_until is not None and one.snoozed_until > now)
-    ]
-    called = store.called(session, waiting)
-    yield from (f"nobody is called for {one}" for one in waiting if one not in called)
+    waiting = alerts.waiting(session, before=now - late, now=now)
+    called = store.called(session) if waiting else frozenset()
+    uncalled = [one for one in waiting if one not in called]
+    yield from (f"nobody is called for {one}" for one in uncalled[:_NAMED])
+    if len(uncalled) > _NAMED:
+        yield f"nobody is called for {len(uncalled) - _NAMED} more"
 
 
 def _not_through(session: Session, now: datetime, late: timedelta) -> Iterator[str]:

@@ -41,10 +41,9 @@ def calling(session: Session, *, before: datetime | None = None) -> list[Run]:
     return [_run(row) for row in session.execute(wanted.limit(1_000))]
 
 
-def called(session: Session, group_ids: Sequence[str]) -> set[str]:
-    """Those of these groups for which somebody is being called."""
-    wanted = select(runs.c.group_id).where(runs.c.state == RunState.CALLING, runs.c.group_id.in_(group_ids))
-    return set(session.execute(wanted).scalars())
+def called(session: Session) -> frozenset[str]:
+    """All groups for which somebody is being called."""
+    return frozenset(session.execute(select(runs.c.group_id).where(runs.c.state == RunState.CALLING)).scalars())
 
 
 def add_page(session: Session, one: Page) -> bool:

@@ -20,12 +20,13 @@ class Bounded:
     Python can't end a thread. One whose peer never answers stays, so there are never more than a few of them.
     """
 
-    def __init__(self, seconds: float = 15.0, most: int = 4) -> None:
+    def __init__(self, seconds: float = 15.0, most: int = 4, name: str = "bounded") -> None:
         self.seconds = seconds
+        self._name = name
         self._room = threading.BoundedSemaphore(most)
 
-    def run(self, act: Callable[[], T]) -> T:
-        """What the call answers or raises. Raises TimeoutError, or TooManyLeft."""
+    def run(self, act: Callable[[], T], seconds: float | None = None) -> T:
+        """What the call answers or raises; `seconds` in place of its own. Raises TimeoutError, or TooManyLeft."""
         if not self._room.acquire(blocking=False):
             raise TooManyLeft
         done: Future[T] = Future()
@@ -38,5 +39,5 @@ class Bounded:
             finally:
                 self._room.release()
 
-        threading.Thread(target=work, name="notify-foreign", daemon=True).start()
-        return done.result(self.seconds)
+        threading.Thread(target=work, name=self._name, daemon=True).start()
+        return done.result(self.seconds if seconds is None else seconds)
