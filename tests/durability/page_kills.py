@@ -94,6 +94,15 @@ class Fleet:
         select.select([descriptor], [], [], 60)
         os.close(descriptor)
 
+    def listens(self) -> bool:
+        """Whether each of them can be connected to."""
+        for port in self.ports:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                return False
+        return True
+
     def close(self) -> None:
         for number in list(self._running):
             self.kill(number)
@@ -197,6 +206,8 @@ def stop_while_paging(
     per_second, resumed = 5.0, []
     with _load(folder, url, servers, 10**6, per_second, start) as (fleet, receiver, senders):
         started = time.monotonic()
+        # A server that has not started yet says that there is no database, and ends.
+        assert wait_until(fleet.listens, within=_LONGEST), "the servers did not start"
         senders.start()
         for number in range(rounds):
             time.sleep(2.0)

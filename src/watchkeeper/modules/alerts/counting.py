@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
-import structlog
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.access import Actor
+from watchkeeper.kernel.web.kept_fresh import KeptFresh
 from watchkeeper.kernel.web.pages import Badge
 from watchkeeper.modules.alerts.model import Status
 from watchkeeper.modules.alerts.permissions import VIEW_ALERTS
 from watchkeeper.modules.alerts.public import open_counts
 
 PAGE = "/alerts"
-_EVERY_SECONDS = 5.0
-_log = structlog.get_logger("watchkeeper.alerts")
 
 
-class OpenGroups:
+class OpenGroups(KeptFresh):
     """A BadgeSource: groups that page and that nobody has acknowledged."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._count = 0
+    every_seconds = 5.0
+    looks_at = "open alerts"
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Looks every five seconds while the block lasts."""
-        task = asyncio.create_task(self._keep_fresh())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._count = 0
 
     def look(self, session: Session) -> None:
         """Count now."""
@@ -50,11 +36,3 @@ class OpenGroups:
         if not self._count or not actor.may(VIEW_ALERTS):
             return {}
         return {PAGE: Badge(self._count, "is open" if self._count == 1 else "are open")}
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            try:
-                await self._db.ask(self.look)
-            except Unavailable as refusal:
-                _log.warning("open alerts are not counted", reason=refusal.detail)
-            await asyncio.sleep(_EVERY_SECONDS)

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import structlog
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.web.access import Actor
+from watchkeeper.kernel.web.kept_fresh import KeptFresh
 from watchkeeper.kernel.web.pages import Banner
 from watchkeeper.modules.notify import store
 from watchkeeper.modules.notify.permissions import VIEW
 
-_EVERY_SECONDS = 10.0
-_log = structlog.get_logger("watchkeeper.notify")
 
-
-class ChannelWatch:
+class ChannelWatch(KeptFresh):
     """A BannerSource. What another replica saw is seen within ten seconds."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._degraded: tuple[str, ...] = ()
+    looks_at = "channels"
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Looks every ten seconds while the block lasts."""
-        task = asyncio.create_task(self._keep_fresh())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._degraded: tuple[str, ...] = ()
 
     def look(self, session: Session) -> None:
         """See which channels miss now."""
@@ -50,11 +32,3 @@ class ChannelWatch:
         names = ", ".join(self._degraded)
         text = f"Messages over {names} are not taken; people are reached by their other contacts."
         return [Banner("danger", text, "/notify/channels")]
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            try:
-                await self._db.ask(self.look)
-            except Unavailable as refusal:
-                _log.warning("channels are not known", reason=refusal.detail)
-            await asyncio.sleep(_EVERY_SECONDS)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import structlog
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Unavailable
 from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.telemetry.metrics import GaugeValues
 from watchkeeper.kernel.web.access import Actor
+from watchkeeper.kernel.web.kept_fresh import KeptFresh
 from watchkeeper.kernel.web.pages import Banner
 from watchkeeper.modules.oncall.paging import store, store_probes
 from watchkeeper.modules.oncall.paging.model import Probe, Watch
@@ -24,33 +21,30 @@ from watchkeeper.modules.oncall.paging.outside import OLD, outside
 from watchkeeper.modules.oncall.permissions import VIEW_ONCALL
 from watchkeeper.modules.oncall.settings import OncallSettings
 
-_EVERY_SECONDS = 10.0
-_log = structlog.get_logger("watchkeeper.oncall")
 
-
-class PagingWatch:
+class PagingWatch(KeptFresh):
     """A BannerSource. Silent for whoever has no policy yet: they do not page."""
 
+    looks_at = "paging"
+
     def __init__(self, db: Database, clock: Clock, settings: OncallSettings) -> None:
-        self._db, self._clock, self._settings = db, clock, settings
+        super().__init__(db)
+        self._clock, self._settings = clock, settings
         self._banners: tuple[Banner, ...] = ()
         self._watch: Watch | None = None
         self._probe: Probe | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Looks every ten seconds while the block lasts."""
+        """And its gauges are on `/metrics` while the block lasts."""
         told = [
             metrics.gauge_callback(name, description, lambda read=read: read(self))  # type: ignore[misc]
             for name, description, read in _GAUGES
         ]
-        task = asyncio.create_task(self._keep_fresh())
         try:
-            yield
+            async with super().running():
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             for forget in told:
                 forget()
 
@@ -91,14 +85,6 @@ class PagingWatch:
 
     def _since(self, at: datetime) -> float:
         return (self._clock.now() - at).total_seconds()
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            try:
-                await self._db.ask(self.look)
-            except Unavailable as refusal:
-                _log.warning("paging is not known", reason=refusal.detail)
-            await asyncio.sleep(_EVERY_SECONDS)
 
 
 _GAUGES: tuple[tuple[str, str, Callable[[PagingWatch], GaugeValues]], ...] = (
