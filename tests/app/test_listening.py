@@ -27,6 +27,8 @@ from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.work import store as work_store
 from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
 from watchkeeper.modules.alerts.settings import AlertSettings
+from watchkeeper.modules.incidents.public import Incidenting
+from watchkeeper.modules.incidents.settings import IncidentSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,9 @@ def test_a_listener_that_has_to_wait_holds_up_no_other(database: Database, clock
 
 
 def test_nobody_listens_twice_under_one_name() -> None:
-    named = [
-        listener.name
-        for listener in all_listeners(SystemClock(), Alerting(AlertSettings.model_validate({}), GroupWatchers()))
-    ]
+    alerting = Alerting(AlertSettings.model_validate({}), GroupWatchers())
+    parts = {Alerting: alerting, Incidenting: Incidenting(IncidentSettings.model_validate({}), alerting)}
+    named = [listener.name for listener in all_listeners(SystemClock(), parts)]
     assert named
     assert len(set(named)) == len(named)
 

@@ -16,6 +16,7 @@ from watchkeeper.kernel.web.settings import WebSettings
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.config.settings import ConfigSettings
 from watchkeeper.modules.identity.settings import IdentitySettings
+from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.oncall.settings import OncallSettings
 from watchkeeper.modules.slo.settings import SloSettings
@@ -31,6 +32,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     NotifySettings,
     OncallSettings,
     AlertSettings,
+    IncidentSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -51,6 +53,7 @@ class Configuration:
     notify: NotifySettings
     oncall: OncallSettings
     alerts: AlertSettings
+    incidents: IncidentSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -69,6 +72,7 @@ class Configuration:
             self.notify,
             self.oncall,
             self.alerts,
+            self.incidents,
             self.audit,
             self.backup,
             self.mail,
@@ -78,7 +82,7 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "slo", "notify", "oncall", "alerts", "audit", "backup")
+    groups = ("identity", "telemetry", "config", "slo", "notify", "oncall", "alerts", "incidents", "audit", "backup")
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -95,6 +99,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         notify=source.load(NotifySettings),
         oncall=source.load(OncallSettings),
         alerts=source.load(AlertSettings),
+        incidents=source.load(IncidentSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

@@ -18,7 +18,10 @@ from watchkeeper.kernel.journal.listeners import Listener
 from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Recurring, Worker
+from watchkeeper.modules.alerts.public import Alerting
 from watchkeeper.modules.catalog.public import ReadinessCheck
+from watchkeeper.modules.incidents import wiring as incidents
+from watchkeeper.modules.incidents.public import Incidenting
 
 ROUTERS: tuple[APIRouter, ...] = ()
 TEMPLATES: dict[str, Path] = {}
@@ -29,7 +32,11 @@ def responding_parts(
     configuration: Configuration, db: Database, clock: Clock, key: InstallationKey, before: Mapping[Any, Any]
 ) -> dict[Any, Any]:
     """The parts of a server; `before` are those of the modules below."""
-    return {}
+    server = configuration.server
+    base_url = (server.base_url or f"http://{server.host}:{server.port}").rstrip("/")
+    return {
+        **incidents.incident_parts(clock, configuration.incidents, before[Alerting], base_url),
+    }
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
@@ -37,14 +44,14 @@ def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
     return ()
 
 
-def listeners(clock: Clock) -> tuple[Listener, ...]:
+def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
     """Who hears of facts."""
-    return ()
+    return (*incidents.listeners(parts[Incidenting], clock),)
 
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     """Lanes of their own: nothing that they do holds up a page."""
-    return ()
+    return (*incidents.workers(parts, db, clock),)
 
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -280,7 +280,7 @@ def _lifespan(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         workers = _workers(parts, store, db, clock)
-        deliveries = Deliveries(db, clock, listeners(clock, parts[Alerting]))
+        deliveries = Deliveries(db, clock, listeners(clock, parts))
         own = SelfTelemetry(lambda signal, body: store.intake.accept_own(Signal(signal), body))
         store.start()
         for worker in workers:
@@ -330,9 +330,10 @@ def _workers(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database,
     return (default, *paging.workers(parts, db, clock), *responding.workers(parts, db, clock))
 
 
-def listeners(clock: Clock, alerting: Alerting) -> tuple[Listener, ...]:
+def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
     """Who hears of facts: a module offers its listeners, and here they are put in."""
-    return (*config_wiring.listeners(clock), *paging.listeners(alerting), *responding.listeners(clock))
+    of_responding = responding.listeners(clock, parts)
+    return (*config_wiring.listeners(clock), *paging.listeners(parts[Alerting]), *of_responding)
 
 
 def _recurring(db: Database, clock: Clock) -> list[Recurring]:

@@ -19,6 +19,7 @@ _OWNERS = (
     "watchkeeper.modules.oncall.paging.tables",
     "watchkeeper.modules.notify.tables",
     "watchkeeper.modules.alerts.tables",
+    "watchkeeper.modules.incidents.tables",
     "watchkeeper.app.audit.tables",
 )
 

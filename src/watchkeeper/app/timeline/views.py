@@ -33,6 +33,7 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "alert_maintenance": lambda _: "/alerts/maintenance",
     "alert_integration": lambda _: "/alerts/integrations",
     "alert_heartbeat": lambda _: "/alerts/heartbeats",
+    "incident": lambda incident: f"/incidents/{quote(incident)}",
     "slo_data_source": lambda _: "/slos/data-sources",
     "slo_source": lambda _: "/slos/data-sources",
 }
@@ -51,6 +52,7 @@ _ICONS = {
     "slo.alert_fired": "warning",
     "alerts.change_recorded": "info",
     "alerts": "danger",
+    "incidents": "danger",
     "slo": "metrics",
     "audit": "key",
     "catalog": "services",

@@ -19,6 +19,7 @@ from watchkeeper.modules.alerts.model import (
     Status,
     Suppression,
     Urgency,
+    digest,
 )
 from watchkeeper.modules.alerts.muting import muted
 from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
@@ -50,6 +51,7 @@ __all__ = [
     "named_policies",
     "open_counts",
     "opened_between",
+    "own_group",
     "synthetic_group",
     "waiting",
 ]
@@ -107,6 +109,13 @@ class Alerting:
 def group(session: Session, group_id: str) -> GroupState | None:
     """The group of this id."""
     return store.groups_by_id(session, [group_id]).get(group_id)
+
+
+def own_group(session: Session, source: str, key: str) -> GroupState | None:
+    """The group that an alert of Watchkeeper's own belongs to, by what `raise_own` was told."""
+    identity = digest(f"own:{source}", key[:255])
+    found = store.live_alerts(session, [identity]).get(identity)
+    return group(session, found.group_id) if found is not None and found.group_id is not None else None
 
 
 def groups(session: Session, wanted: GroupFilter, *, limit: int = MOST) -> list[GroupState]:
