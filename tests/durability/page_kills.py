@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
 
@@ -94,13 +95,14 @@ class Fleet:
         select.select([descriptor], [], [], 60)
         os.close(descriptor)
 
-    def listens(self) -> bool:
-        """Whether each of them can be connected to."""
-        for port in self.ports:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-            except OSError:
-                return False
+    def answers(self) -> bool:
+        """Whether each of them answers, whatever that is: its port takes connections before it has started."""
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            for url in self.urls:
+                try:
+                    client.get(f"{url}/v2/enqueue")
+                except httpx.TransportError:
+                    return False
         return True
 
     def close(self) -> None:
@@ -207,7 +209,7 @@ def stop_while_paging(
     with _load(folder, url, servers, 10**6, per_second, start) as (fleet, receiver, senders):
         started = time.monotonic()
         # A server that has not started yet says that there is no database, and ends.
-        assert wait_until(fleet.listens, within=_LONGEST), "the servers did not start"
+        assert wait_until(fleet.answers, within=_LONGEST), "the servers did not start"
         senders.start()
         for number in range(rounds):
             time.sleep(2.0)

@@ -49,7 +49,7 @@ def paging_parts(
     in by the same app with no socket before it: an address made up from settings could be another server's.
     """
     server = configuration.server
-    base_url = (server.base_url or f"http://{server.host}:{server.port}").rstrip("/")
+    base_url = (server.base_url or own_url or f"http://{server.host}:{server.port}").rstrip("/")
     of_alerts = alerts.alert_parts(db, clock, configuration.alerts, GroupWatchers((Watcher(),)))
     app = alerts.events_app(of_alerts, db, clock)
     knock = partial(ask_address, own_url) if own_url is not None else partial(ask_app, app)

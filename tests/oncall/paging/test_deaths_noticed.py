@@ -69,13 +69,23 @@ def test_a_clock_that_stands_still(watched: Watched) -> None:
     assert "the clock moved 0 s in" in (watched.until_down() or "")
 
 
-def test_an_empty_schedule(watched: Watched) -> None:
-    """Its only layer is for other hours of the day."""
+def in_the_evening_only(watched: Watched, **more: Any) -> None:
+    """The only layer of the schedule is for other hours of the day."""
     layer = {**WEEK["layers"][0], "hours": [{"start": "20:00", "end": "22:00"}]}
     api, url = watched.tower.stage.api(), f"{URL}/schedules/primary"
     known = api.get(url).headers["etag"]
-    answer = api.put(url, json={**WEEK, "layers": [layer]}, headers={"If-Match": known})
+    answer = api.put(url, json={**WEEK, "layers": [layer], **more}, headers={"If-Match": known})
     assert answer.is_success, answer.text
+
+
+def test_hours_in_which_nobody_is_meant_to_be_on_call_are_no_death(watched: Watched) -> None:
+    day = {"start": "00:00", "end": "24:00"}
+    in_the_evening_only(watched, gaps=[{"reason": "we sleep", "hours": [day]}])
+    assert watched.is_heard()
+
+
+def test_an_empty_schedule(watched: Watched) -> None:
+    in_the_evening_only(watched)
     assert watched.until_down() == "the policy shop reaches nobody now: nobody is on call"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from watchkeeper.modules.oncall.model import Roster, on_call
+from watchkeeper.modules.oncall.model import Cover, Roster, on_call
 from watchkeeper.modules.oncall.policy import Policy, Target
 from watchkeeper.modules.oncall.words import Severity, span_of
 
@@ -124,6 +124,13 @@ def reached(
     people = staff.active(reasons)
     channels = tuple(dict.fromkeys(one.channel for one in targets if one.channel is not None))
     return people, channels, {who: reasons[who] for who in people}
+
+
+def is_meant_to_rest(targets: Sequence[Target], rosters: Mapping[str, Roster], at: datetime) -> bool:
+    """Whether these targets are schedules that all declare that nobody is on call at an instant."""
+    named = [one.schedule for one in targets if one.channel is None]
+    covers = [on_call(rosters[one], at).cover for one in named if one is not None and one in rosters]
+    return len(covers) == len(named) > 0 and all(one is Cover.DECLARED_GAP for one in covers)
 
 
 def _people(target: Target, rosters: Mapping[str, Roster], staff: Staff, at: datetime) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import Severity
 from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.oncall import store as definitions
-from watchkeeper.modules.oncall.escalation import Staff, reached
+from watchkeeper.modules.oncall.escalation import Staff, is_meant_to_rest, reached
 from watchkeeper.modules.oncall.paging import store, store_probes
 from watchkeeper.modules.oncall.paging.probing import seen_of
 from watchkeeper.modules.oncall.policy import Policy
@@ -84,6 +84,8 @@ def _nobody(session: Session, now: datetime) -> Iterator[str]:
     for policy in in_use:
         targets = [one for step in policy.steps_for(Severity.CRITICAL.value) for one in step.notify]
         people, told, _ = reached(targets, rosters, staff, now)
+        if not people and is_meant_to_rest(targets, rosters, now):
+            continue
         if not reachable.intersection(people) and not channels.intersection(told):
             yield f"the policy {policy.name} reaches nobody now: {_why(people, staff)}"
 
