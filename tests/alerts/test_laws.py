@@ -20,7 +20,6 @@ from watchkeeper.modules.alerts.model import (
     Signal,
     Step,
     family_of,
-    reached,
     step,
 )
 
@@ -149,13 +148,6 @@ def test_details_stay_small_json(details: dict[str, object]) -> None:
 @given(st.text())
 def test_a_family_of_a_family_is_itself(title: str) -> None:
     assert family_of(family_of(title)) == family_of(title)
-
-
-@given(st.dictionaries(st.sampled_from("abcd"), st.lists(st.sampled_from("abcd"), max_size=3)))
-def test_what_is_reached_is_each_service_once_circles_or_not(calls: dict[str, list[str]]) -> None:
-    found = reached("a", calls)
-    assert len(set(found)) == len(found)
-    assert {one for name in found for one in calls.get(name, ())} <= set(found)
 
 
 def test_actions_are_pagerdutys() -> None:

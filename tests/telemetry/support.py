@@ -130,7 +130,7 @@ def histogram(
 @contextmanager
 def store_on(database: Database, clock: ManualClock, data: Path, **settings: Any) -> Iterator[TelemetryStore]:
     """A store that flushes only when it is told to."""
-    seen: list[frozenset[tuple[str, str]]] = []
+    seen: list[frozenset[tuple[str, str, str | None]]] = []
     options = {"min_free_mb": 0, **settings}
     store = TelemetryStore.open(
         database,

@@ -136,8 +136,8 @@ class Watchkeeper:
 
 
 def _open_telemetry(db: Database, clock: Clock, configuration: Configuration) -> telemetry_wiring.TelemetryStore:
-    def on_seen(session: Session, seen: frozenset[tuple[str, str]], _at: datetime) -> None:
-        catalog.discover(session, clock, [catalog.Seen(service, environment) for service, environment in seen])
+    def on_seen(session: Session, seen: frozenset[tuple[str, str, str | None]], _at: datetime) -> None:
+        catalog.discover(session, clock, [catalog.Seen(name, where, version or "") for name, where, version in seen])
 
     with db.read() as session:
         known = [service.name for service in catalog.services(session)]

@@ -11,10 +11,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.app.timeline.marks import mark_of
 from watchkeeper.app.timeline.tail import Told
-from watchkeeper.kernel.journal import Fact, describe_fact, undo_href
-
-NOTHING = "nothing"
-_LONGEST = 300
+from watchkeeper.kernel.journal import Fact, describe_fact, differences, undo_href
 
 # Which page shows a subject; a type that is not here has none.
 _SUBJECTS: Mapping[str, Callable[[str], str]] = {
@@ -113,7 +110,10 @@ class FactView(BaseModel):
             trace_id=fact.trace_id,
             href=f"/timeline/{mark}",
             subject_href=page_of(fact),
-            changes=_differences(fact.data, as_given=fact.kind in _NAMES_AS_GIVEN),
+            changes=[
+                Difference(field=one.field, before=one.before, after=one.after)
+                for one in differences(fact.data, as_given=fact.kind in _NAMES_AS_GIVEN)
+            ],
             reason=reason if isinstance(reason, str) and _is_words(fact.kind, reason) else None,
             undo_href=undo_href(fact),
         )
@@ -133,29 +133,3 @@ def page_of(fact: Fact) -> str | None:
     """The page of what a fact is about."""
     page = _SUBJECTS.get(fact.subject_type or "")
     return page(fact.subject_id) if page is not None and fact.subject_id else None
-
-
-def _differences(data: Mapping[str, Any], *, as_given: bool) -> list[Difference]:
-    before, after = data.get("before"), data.get("after")
-    old: Mapping[str, Any] = before if isinstance(before, Mapping) else {}
-    new: Mapping[str, Any] = after if isinstance(after, Mapping) else {}
-    names = [*new, *(name for name in old if name not in new)]
-    return [
-        Difference(
-            field=name if as_given else name.replace("_", " "),
-            before=_words(old.get(name)),
-            after=_words(new.get(name)),
-        )
-        for name in names
-    ]
-
-
-def _words(value: Any) -> str:
-    if value is None or value in ([], "", {}):
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return str(value.get("title") or ", ".join(f"{key} {_words(one)}" for key, one in value.items()))
-    text = ", ".join(_words(one) for one in value) if isinstance(value, (list, tuple)) else str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

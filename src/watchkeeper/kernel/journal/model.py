@@ -6,12 +6,24 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, ClassVar
 
 from watchkeeper.kernel.clock import rfc3339
 
 _EVENTS: dict[str, type[Event]] = {}
+
+
+class Effect(StrEnum):
+    """What an event changes of how a product runs.
+
+    Nothing, only what is said of it, how the same code behaves, or which code it is.
+    """
+
+    NONE = "none"
+    WORDS = "words"
+    BEHAVIOUR = "behaviour"
+    CODE = "code"
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Event:
 
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.NONE
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -55,6 +68,11 @@ class Event:
     def describe(cls, data: Mapping[str, Any]) -> str:  # noqa: ARG003 (for subclasses)
         """One plain sentence for the timeline, made from stored data of this or an earlier version."""
         return cls.kind
+
+    @classmethod
+    def reach(cls, data: Mapping[str, Any]) -> float:  # noqa: ARG003 (for subclasses)
+        """How much of what runs it touches, 0..1."""
+        return 1.0
 
     @classmethod
     def undone_at(cls, data: Mapping[str, Any]) -> str | None:  # noqa: ARG003 (for subclasses)
@@ -95,6 +113,21 @@ def undo_href(fact: Fact) -> str | None:
     """Where what a fact tells of can be undone, if it can."""
     event = _EVENTS.get(fact.kind)
     return event.undone_at(fact.data) if event is not None else None
+
+
+def effect_of(fact: Fact) -> Effect:
+    """What it changed of how a product runs; nothing, where this version knows no such event."""
+    event = _EVENTS.get(fact.kind)
+    return event.effect if event is not None else Effect.NONE
+
+
+def reach_of(fact: Fact) -> float:
+    """How much of what runs it touches, 0..1; all of it, where this version can't tell."""
+    event = _EVENTS.get(fact.kind)
+    try:
+        return event.reach(fact.data) if event is not None else 1.0
+    except (KeyError, TypeError, ValueError):
+        return 1.0
 
 
 def event_kinds() -> Mapping[str, type[Event]]:

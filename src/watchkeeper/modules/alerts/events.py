@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from watchkeeper.kernel.journal import Event, Subject
+from watchkeeper.kernel.journal import Effect, Event, Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +190,7 @@ class ChangeRecorded(Event):
     """Something outside changed, says whoever sent a change event."""
 
     kind: ClassVar[str] = "alerts.change_recorded"
+    effect: ClassVar[Effect] = Effect.CODE
 
     integration: str
     service_name: str | None

@@ -339,17 +339,6 @@ def family_of(title: str) -> str:
     return " ".join(_NUMBERS.sub("#", title).casefold().split())[:120]
 
 
-def reached(service: str, calls: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """A service and everything that it calls, directly or through others; the nearest first."""
-    found: list[str] = []
-    waiting: list[str] = [service]
-    while waiting:
-        found += waiting
-        called = (name for one in waiting for name in calls.get(one, ()) if name not in found)
-        waiting = list(dict.fromkeys(called))
-    return tuple(found)
-
-
 def digest(*parts: str) -> str:
     """64 hexadecimal digits of these texts, which nothing else has."""
     return hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "replace")).hexdigest()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.journal import Event
 from watchkeeper.modules.alerts import store, store_noise
 from watchkeeper.modules.alerts.events import GroupOpened, GroupReopened, GroupSuppressed, GroupUnsuppressed
-from watchkeeper.modules.alerts.model import GroupState, Severity, Suppression, reached
+from watchkeeper.modules.alerts.model import GroupState, Severity, Suppression
 from watchkeeper.modules.alerts.quiet import Quiet
 from watchkeeper.modules.alerts.telling import fact_of
 from watchkeeper.modules.catalog import public as catalog
@@ -38,7 +38,7 @@ class Suppressor:
         return {one.name: one.about.dependencies for one in catalog.services(self._session)}
 
     def _needed_by(self, service: str | None) -> set[str]:
-        return set(reached(service, self._calls)) - {service} if service is not None else set()
+        return set(catalog.reached([service], self._calls)) - {service} if service is not None else set()
 
     def called_first(self, groups: Iterable[GroupState]) -> list[GroupState]:
         """Those that others among them depend on come first, so that what is decided of a caller knows of its cause."""

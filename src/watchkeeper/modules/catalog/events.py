@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from watchkeeper.kernel.journal import Event, Subject
+from watchkeeper.kernel.journal import Effect, Event, Subject
 
 _MOST_NAMED = 3
 
@@ -44,6 +44,28 @@ class EnvironmentDiscovered(_OfService):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VersionSeen(_OfService):
+    """Another version of a service runs, as its telemetry says: somebody deployed it, whoever told of it or not."""
+
+    kind: ClassVar[str] = "catalog.version_seen"
+    effect: ClassVar[Effect] = Effect.CODE
+
+    environment: str
+    release: str
+    replaced: str
+
+    def data(self) -> dict[str, Any]:
+        """With what was before and what came after, as all changes tell it."""
+        changed = {"before": {"version": self.replaced}, "after": {"version": self.release}}
+        return {**super().data(), **changed}
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        where = f" in {data['environment']}" if data["environment"] else ""
+        return f"{data['service_name']} runs version {data['release']}{where}, after {data['replaced']}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceReturned(_OfService):
     """An archived service sends telemetry again: what runs is shown, whatever was said of it."""
 
@@ -57,6 +79,7 @@ class ServiceReturned(_OfService):
 @dataclass(frozen=True, kw_only=True)
 class ServiceDeclared(_OfService):
     kind: ClassVar[str] = "catalog.service_declared"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     after: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -69,6 +92,7 @@ class ServiceDeclared(_OfService):
 @dataclass(frozen=True, kw_only=True)
 class ServiceChanged(_OfService):
     kind: ClassVar[str] = "catalog.service_changed"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +114,7 @@ class OpsCaughtUp(_OfService):
     """The files say now what had been changed elsewhere: it is no drift any more."""
 
     kind: ClassVar[str] = "catalog.ops_caught_up"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     fields: tuple[str, ...] = ()
 
@@ -101,6 +126,7 @@ class OpsCaughtUp(_OfService):
 @dataclass(frozen=True, kw_only=True)
 class ServiceArchived(_OfService):
     kind: ClassVar[str] = "catalog.service_archived"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     before: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,13 @@ LONGEST_NAME = 200
 # "Last seen" is not written more often than this: telemetry arrives every few seconds.
 SEEN_WITHIN = timedelta(seconds=10)
 ALIVE_FOR = timedelta(minutes=10)
+LONGEST_VERSION = 100
+VERSION_SEEN_WITHIN = timedelta(minutes=1)
+VERSION_GONE_AFTER = timedelta(minutes=10)
+# A build that names itself by the second must not fill the journal: beyond these, versions are kept and not told.
+MOST_VERSIONS_TOLD = 20
+VERSIONS_TOLD_WITHIN = timedelta(hours=1)
+MOST_VERSIONS_KEPT = 100
 
 ManagedBy = Literal["discovery", "people", "ops"]
 
@@ -175,7 +182,31 @@ def description_from(values: Mapping[str, Any]) -> Description:
 
 @dataclass(frozen=True)
 class Seen:
-    """A service and environment that telemetry named."""
+    """A service, its environment and its version as telemetry named them; "" where it named none."""
 
     service: str
     environment: str = field(default="")
+    version: str = field(default="")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A version that telemetry named, at one service in one environment."""
+
+    version: str
+    last_seen: datetime
+
+
+def replaced_by(version: str, known: Sequence[Running], now: datetime) -> str | None:
+    """The version that this one took the place of, None when that is no news.
+
+    New to a place where another ran, it is. One that comes back after a while, while another was heard last, was put
+    back. While two are sent side by side neither comes back: a roll-out that takes an hour is told once.
+    """
+    mine = next((one for one in known if one.version == version), None)
+    last = max((one for one in known if one.version != version), key=lambda one: one.last_seen, default=None)
+    if last is None:
+        return None
+    if mine is None or (now - mine.last_seen >= VERSION_GONE_AFTER and last.last_seen > mine.last_seen):
+        return last.version
+    return None

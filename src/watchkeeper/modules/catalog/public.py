@@ -10,29 +10,48 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.blocks import Block, Blocks, BlockSource
+from watchkeeper.modules.catalog.changes import (
+    BEFORE_IT_BROKE,
+    Change,
+    Suspect,
+    calls,
+    changes_of,
+    suspects_among,
+)
 from watchkeeper.modules.catalog.model import Finding, Outcome, Seen, Service
 from watchkeeper.modules.catalog.permissions import owning_team, require_own
 from watchkeeper.modules.catalog.readiness import ReadinessCheck, ReadinessChecks
 from watchkeeper.modules.catalog.service import Catalog
+from watchkeeper.modules.catalog.suspicion import Ground, Suspicion, ground_of, reached
 
 __all__ = [
+    "BEFORE_IT_BROKE",
     "Block",
     "BlockSource",
     "Blocks",
+    "Change",
     "Finding",
+    "Ground",
     "Outcome",
     "ReadinessCheck",
     "ReadinessChecks",
     "Seen",
     "Service",
+    "Suspect",
+    "Suspicion",
+    "calls",
+    "changes_of",
     "dependencies",
     "discover",
+    "ground_of",
     "owned_by",
     "owning_team",
+    "reached",
     "require_own",
     "service",
     "service_tabs",
     "services",
+    "suspects_among",
     "tabs_of",
 ]
 

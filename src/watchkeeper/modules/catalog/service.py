@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.journal import Event
-from watchkeeper.modules.catalog import store
+from watchkeeper.modules.catalog import store, store_versions
 from watchkeeper.modules.catalog.errors import (
     DescriptionInvalid,
     ServiceExists,
@@ -29,8 +29,22 @@ from watchkeeper.modules.catalog.events import (
     ServiceDeclared,
     ServiceDiscovered,
     ServiceReturned,
+    VersionSeen,
 )
-from watchkeeper.modules.catalog.model import LONGEST_NAME, SEEN_WITHIN, Description, ManagedBy, Seen, Service
+from watchkeeper.modules.catalog.model import (
+    LONGEST_NAME,
+    LONGEST_VERSION,
+    MOST_VERSIONS_TOLD,
+    SEEN_WITHIN,
+    VERSION_SEEN_WITHIN,
+    VERSIONS_TOLD_WITHIN,
+    Description,
+    ManagedBy,
+    Running,
+    Seen,
+    Service,
+    replaced_by,
+)
 
 DISCOVERY = "system:telemetry"
 
@@ -52,11 +66,12 @@ class Catalog:
     def discover(self, seen: Iterable[Seen]) -> None:
         """Note services and environments that telemetry named; the first sight of each is a fact.
 
-        Idempotent, and two queries while nothing is new: telemetry calls it every few seconds. Names longer than 200
+        Idempotent, and three queries while nothing is new: telemetry calls it every few seconds. Names longer than 200
         characters, or with half a character in them, are left to telemetry: no address or fact could hold them.
         """
         now = self.clock.now()
-        wanted = sorted({(one.service, one.environment) for one in seen if _can_be_kept(one)})
+        kept = [one for one in seen if _can_be_kept(one)]
+        wanted = sorted({(one.service, one.environment) for one in kept})
         names = {service for service, _ in wanted}
         known = self._known(names, now)
         last = store.last_seen(self.session, names)
@@ -66,6 +81,37 @@ class Catalog:
                 continue
             if store.note_seen(self.session, known[name], environment, at=now):
                 self._discovered(EnvironmentDiscovered(service_name=name, environment=environment))
+        versioned = sorted({(one.service, one.environment, one.version) for one in kept if _names_version(one)})
+        if versioned:
+            self._note_versions(versioned, known, now)
+
+    def _note_versions(self, named: Sequence[tuple[str, str, str]], known: Mapping[str, str], now: datetime) -> None:
+        """Another version than before is a fact; the first one of a place is not, nor is one that runs on."""
+        ran = store_versions.versions_of(self.session, {name for name, _, _ in named})
+        for name, environment, version in named:
+            here = ran[name, environment]
+            replaced = replaced_by(version, here, now)
+            place = (self.session, known[name], environment, version)
+            last = next((one.last_seen for one in here if one.version == version), None)
+            if last is not None and now - last < VERSION_SEEN_WITHIN:
+                continue
+            moved = (
+                store_versions.note_seen(*place, before=last, at=now) if last else store_versions.add(*place, at=now)
+            )
+            here[:] = [*(one for one in here if one.version != version), Running(version, now)]
+            if moved and replaced is not None and self._is_told(known[name], environment, now):
+                self._discovered(
+                    VersionSeen(
+                        service_name=name,
+                        environment=environment,
+                        release=version,
+                        replaced=replaced,
+                    )
+                )
+
+    def _is_told(self, service_id: str, environment: str, now: datetime) -> bool:
+        lately = store_versions.added_since(self.session, service_id, environment, now - VERSIONS_TOLD_WITHIN)
+        return lately <= MOST_VERSIONS_TOLD
 
     def _known(self, names: set[str], now: datetime) -> dict[str, str]:
         """The id of each of these services, all of them live from now on."""
@@ -179,6 +225,11 @@ def _can_be_kept(seen: Seen) -> bool:
         # Escapes in JSON can make one; it must not hold up all other telemetry.
         return False
     return 0 < len(seen.service) <= LONGEST_NAME and "\0" not in seen.service + seen.environment
+
+
+def _names_version(seen: Seen) -> bool:
+    version = seen.version
+    return 0 < len(version) <= LONGEST_VERSION and version.isprintable()
 
 
 def _event(existing: Service | None, name: str, about: Description, managed_by: ManagedBy, reason: str) -> Event:

@@ -36,3 +36,13 @@ environments = Table(
     Column("last_seen", UtcDateTime, nullable=False),
     Index("ix_catalog_environments_last_seen", "last_seen"),
 )
+
+versions = Table(
+    "catalog_versions",
+    metadata,
+    Column("service_id", String(40), ForeignKey("catalog_services.id", ondelete="CASCADE"), primary_key=True),
+    Column("environment", String(300), primary_key=True),
+    Column("version", String(100), primary_key=True),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from watchkeeper.kernel.journal import Event, Subject
+from watchkeeper.kernel.journal import Effect, Event, Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class ParameterChanged(_OfParameter):
     """One slot of one key; a change set of several has one fact each, with one `change_id`."""
 
     kind: ClassVar[str] = "config.changed"
+    effect: ClassVar[Effect] = Effect.BEHAVIOUR
 
     environment: str
     slot: str
@@ -43,6 +44,10 @@ class ParameterChanged(_OfParameter):
         whom = _whom(data["slot"])
         undone = " (a change was undone)" if data.get("reverts") else ""
         return f"{data['key']}{whom} in {data['environment']}: {data['summary']}{undone}."
+
+    @classmethod
+    def reach(cls, data: Mapping[str, Any]) -> float:
+        return _REACHES.get(str(data["slot"]).partition(":")[0], 1.0)
 
     @classmethod
     def undone_at(cls, data: Mapping[str, Any]) -> str | None:
@@ -130,6 +135,7 @@ class ScheduledChangeFailed(OfChange):
 @dataclass(frozen=True, kw_only=True)
 class ParameterDefined(_OfParameter):
     kind: ClassVar[str] = "config.parameter_defined"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     after: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -142,6 +148,7 @@ class ParameterDefined(_OfParameter):
 @dataclass(frozen=True, kw_only=True)
 class ParameterRedefined(_OfParameter):
     kind: ClassVar[str] = "config.parameter_redefined"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
@@ -156,6 +163,7 @@ class ParameterRedefined(_OfParameter):
 @dataclass(frozen=True, kw_only=True)
 class ParameterRemoved(_OfParameter):
     kind: ClassVar[str] = "config.parameter_removed"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     before: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -200,6 +208,10 @@ class EnvironmentChanged(Event):
     def describe(cls, data: Mapping[str, Any]) -> str:
         what = "need" if data["needs_approval"] else "do not need"
         return f"Changes in {data['environment']} {what} a second person's approval from now on."
+
+
+# Of one user's value nobody else notices anything; a segment may be anything between a few people and all.
+_REACHES = {"user": 0.02, "segment": 0.6}
 
 
 def _keys(data: Mapping[str, Any]) -> str:

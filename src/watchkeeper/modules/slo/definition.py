@@ -328,6 +328,11 @@ class Definition(StrictModel):
     critical: bool = Field(default=True, description="Whether the error-budget policy looks at it.")
     tags: tuple[Text, ...] = Field(default=(), max_length=20)
 
+    @property
+    def environment(self) -> str | None:
+        """Where what it counts runs; None: everywhere, or it does not say."""
+        return self.indicator.environment if isinstance(self.indicator, Chosen) else None
+
 
 class DataSource(StrictModel):
     """A Prometheus-compatible server. The token is never stored: only where it stands."""

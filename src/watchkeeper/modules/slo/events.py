@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from watchkeeper.kernel.journal import Event, Subject
+from watchkeeper.kernel.journal import Effect, Event, Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class SloDefined(_OfSlo):
 @dataclass(frozen=True, kw_only=True)
 class SloChanged(_OfSlo):
     kind: ClassVar[str] = "slo.changed"
+    effect: ClassVar[Effect] = Effect.WORDS
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]

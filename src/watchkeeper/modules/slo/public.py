@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from watchkeeper.modules.slo import policy, reading, store, store_counts
+from watchkeeper.modules.slo import changes, policy, reading, store, store_counts
 from watchkeeper.modules.slo.definition import Policy, PolicyAction
 from watchkeeper.modules.slo.engine import Engine
 from watchkeeper.modules.slo.model import AlertState, Figures, burn_of
 from watchkeeper.modules.slo.policy import Standing
 
-__all__ = ["AlertState", "Engine", "Figures", "Verdict", "figures_of", "names", "open_alerts", "verdict"]
+__all__ = [
+    "AlertState",
+    "Engine",
+    "Figures",
+    "Verdict",
+    "burning_since",
+    "figures_of",
+    "names",
+    "open_alerts",
+    "verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,26 @@ def figures_of(session: Session, engine: Engine, service: str, now: datetime) ->
 def open_alerts(session: Session) -> list[AlertState]:
     """Every alert that is open, newest first."""
     return store_counts.episodes(session, open_only=True, limit=10_000)
+
+
+def burning_since(
+    session: Session, engine: Engine, services: Sequence[str], since: datetime, until: datetime
+) -> dict[str, datetime]:
+    """When the budgets of these services began to burn, of those for which an alert fired in [since, until).
+
+    The end of the first bad minute: counts are by the minute, and what was changed within it may have been the cause.
+    """
+    found: dict[str, datetime] = {}
+    for episode in store_counts.episodes(session, since=since, until=until, limit=1_000):
+        if episode.kind != "burn" or episode.service not in services or episode.started_at < since:
+            continue
+        tracker = engine.tracker(episode.slo, episode.objective)
+        if tracker is None:
+            continue
+        with engine.lock:
+            began = changes.burning_since(tracker, episode.started_at) + timedelta(minutes=1)
+        found[episode.service] = min(began, found.get(episode.service, began), episode.started_at)
+    return found
 
 
 def names(session: Session, service: str) -> list[str]:

@@ -38,7 +38,9 @@ _pending = metrics.histogram(
     "watchkeeper.telemetry.flush_seconds", "Time from sealing a segment to its parts being listed."
 )
 
-SeenListener = Callable[[Session, frozenset[tuple[str, str]], datetime], None]
+# (service, environment, version) of each record that was stored; a record may name no version.
+Seen = tuple[str, str, str | None]
+SeenListener = Callable[[Session, frozenset[Seen], datetime], None]
 _ATTEMPTS = 5
 # The machine's trouble, not the segment's: a full disk, a database that is away, too little memory.
 _TROUBLE = (Refusal, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
@@ -215,9 +217,9 @@ class Flusher:
 
     def _list(self, name: str, listed: list[Part], batches: dict[Dataset, Batch]) -> None:
         seen = frozenset(
-            pair
+            one
             for batch in batches.values()
-            for pair in set(zip(batch.columns["service"], batch.columns["environment"], strict=True))
+            for one in set(zip(*(batch.columns[name] for name in ("service", "environment", "version")), strict=True))
         )
         at = self._clock.now()
         with self._db.begin() as session:
