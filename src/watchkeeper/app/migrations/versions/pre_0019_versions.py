@@ -7,8 +7,8 @@ from alembic import op
 
 from watchkeeper.kernel.db.metadata import UtcDateTime
 
-revision = "0018_versions"
-down_revision = "0017_probe"
+revision = "0019_versions"
+down_revision = "0018_incidents"
 branch_labels = None
 depends_on = None
 phase = "pre"
