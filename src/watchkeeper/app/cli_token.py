@@ -26,7 +26,7 @@ token_cli = typer.Typer(help="API tokens.", no_args_is_help=True)
 @token_cli.command("create")
 def create(
     name: Annotated[str, typer.Option(help="What will use it, such as duet-gateway.")],
-    scope: Annotated[list[str], typer.Option(help="read, write, admin or intake; may be repeated.")],
+    scope: Annotated[list[str], typer.Option(help="read, respond, write, admin, intake or runner; may be repeated.")],
     expires_at: Annotated[str | None, typer.Option(help="RFC 3339; unset: it does not expire.")] = None,
     data: DataOption = None,
     database_url: DatabaseOption = None,

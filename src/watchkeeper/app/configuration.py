@@ -19,6 +19,7 @@ from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.oncall.settings import OncallSettings
+from watchkeeper.modules.runbooks.settings import RunbookSettings
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
@@ -33,6 +34,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     OncallSettings,
     AlertSettings,
     IncidentSettings,
+    RunbookSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -54,6 +56,7 @@ class Configuration:
     oncall: OncallSettings
     alerts: AlertSettings
     incidents: IncidentSettings
+    runbooks: RunbookSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -73,6 +76,7 @@ class Configuration:
             self.oncall,
             self.alerts,
             self.incidents,
+            self.runbooks,
             self.audit,
             self.backup,
             self.mail,
@@ -100,6 +104,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         oncall=source.load(OncallSettings),
         alerts=source.load(AlertSettings),
         incidents=source.load(IncidentSettings),
+        runbooks=source.load(RunbookSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

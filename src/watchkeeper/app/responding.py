@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from watchkeeper.app import runbook_lending
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
@@ -22,6 +23,7 @@ from watchkeeper.modules.alerts.public import Alerting
 from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.incidents.public import Incidenting
+from watchkeeper.modules.runbooks import wiring as runbooks
 
 ROUTERS: tuple[APIRouter, ...] = ()
 TEMPLATES: dict[str, Path] = {}
@@ -36,12 +38,13 @@ def responding_parts(
     base_url = (server.base_url or f"http://{server.host}:{server.port}").rstrip("/")
     return {
         **incidents.incident_parts(clock, configuration.incidents, before[Alerting], base_url),
+        **runbook_lending.runbook_parts(configuration, db, clock, before),
     }
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
     """What they add to the scorecard of a service."""
-    return ()
+    return (*runbooks.readiness_checks(db, clock, runbook_lending.linting()),)
 
 
 def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
@@ -56,7 +59,7 @@ def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
     """Work in the default lane that keeps what is stored small."""
-    return []
+    return [*runbooks.recurring(parts, clock)]
 
 
 @asynccontextmanager

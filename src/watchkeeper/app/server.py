@@ -177,7 +177,8 @@ def _parts(
     backup = _backup(configuration, db, clock, store, key)
     calling = paging.paging_parts(configuration, db, clock, key, own_url)
     drift = DriftWatch(db)
-    below: dict[Any, Any] = {**telemetry, **calling}
+    slos = slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound)
+    below: dict[Any, Any] = {**telemetry, **slos, **calling}
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -197,7 +198,7 @@ def _parts(
         **identity_wiring.identity_parts(db, clock, configuration.identity, server, control=control),
         **telemetry,
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
-        **slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound),
+        **slos,
         **calling,
         **responding.responding_parts(configuration, db, clock, key, below),
         FactLinks: FactLinks(page_of, journal.undo_href),

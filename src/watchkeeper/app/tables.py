@@ -12,6 +12,7 @@ _OWNERS = (
     "watchkeeper.modules.catalog.tables",
     "watchkeeper.modules.telemetry.tables",
     "watchkeeper.modules.subjects.tables",
+    "watchkeeper.modules.runbooks.tables",
     "watchkeeper.modules.config.tables",
     "watchkeeper.modules.slo.tables",
     "watchkeeper.modules.slo.reports.tables",

@@ -173,11 +173,11 @@ def test_two_objects_of_one_name_are_refused_with_both_places() -> None:
 
 def test_files_that_a_later_version_reads_are_noticed_and_others_refused() -> None:
     desired = read_files(
-        {"runbooks/a.md": "{{{", "cohorts.yaml": "", "README.md": "", "lamps/README.md": ""}, [Lamps()]
+        {"recovery/a.yaml": "{{{", "cohorts.yaml": "", "README.md": "", "lamps/README.md": ""}, [Lamps()]
     )
-    assert desired.notices == ("cohorts.yaml: not read by this version", "runbooks/a.md: not read by this version")
+    assert desired.notices == ("cohorts.yaml: not read by this version", "recovery/a.yaml: not read by this version")
     (complaint,) = _complaints({"lamps/desk.json": "{}"})
-    assert complaint.startswith("lamps/desk.json:1:1: expected a file that is known here: lamps/*.yaml, runbooks/*")
+    assert complaint.startswith("lamps/desk.json:1:1: expected a file that is known here: lamps/*.yaml, recovery/*")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
 from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.oncall.paging.engine import Watcher
+from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.slo import wiring as slo
 from watchkeeper.modules.subjects import wiring as subjects
 from watchkeeper.modules.subjects.public import SegmentUses
@@ -28,4 +29,5 @@ KINDS: tuple[OpsKind, ...] = (
     *slo.OPS_KINDS,
     *oncall.OPS_KINDS,
     *alerts.ops_kinds(ALERTING),
+    *runbooks.OPS_KINDS,
 )

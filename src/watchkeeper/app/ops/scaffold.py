@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from watchkeeper.kernel.ops import OpsKind
+from watchkeeper.kernel.ops.kind import TextKind
 from watchkeeper.kernel.ops.schema import FOLDER, schema_line, schema_texts
 
 _README = """\
@@ -43,8 +44,12 @@ def scaffold(kinds: Sequence[OpsKind], root: str = "ops") -> dict[str, str]:
     rows = "\n".join(f"| `{kind.pattern.replace(' ', '` `')}` | {_first_sentence(kind)} |" for kind in kinds)
     files = {"README.md": _README.format(root=root, kinds=rows, schemas=FOLDER)}
     for kind in kinds:
-        files |= {file: f"{schema_line(kind, file)}\n{text}" for file, text in kind.examples.items()}
+        files |= {file: _example(kind, file, text) for file, text in kind.examples.items()}
     return {**files, **schema_files(kinds)}
+
+
+def _example(kind: OpsKind, file: str, text: str) -> str:
+    return text if isinstance(kind, TextKind) else f"{schema_line(kind, file)}\n{text}"
 
 
 def _first_sentence(kind: OpsKind) -> str:

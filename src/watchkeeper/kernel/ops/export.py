@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from watchkeeper.kernel.ops.kind import OpsKind, ReadingKind, name_field
+from watchkeeper.kernel.ops.kind import OpsKind, ReadingKind, TextKind, name_field
 from watchkeeper.kernel.ops.listed import families, joined
 from watchkeeper.kernel.ops.schema import schema_line
 from watchkeeper.kernel.ops.writer import write_documents
@@ -31,7 +31,7 @@ def export_files(session: Session, kinds: Sequence[OpsKind]) -> Export:
         documents: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for kind in family:
             for file, document in kind.export(session):
-                if isinstance(kind, ReadingKind) or _reads_back(kind.model, document):
+                if isinstance(kind, (ReadingKind, TextKind)) or _reads_back(kind.model, document):
                     documents.setdefault(file, {}).setdefault(kind.name, []).append(document)
                 else:
                     notices.append(f"{kind.name} {document[name_field(kind.model)]!r}: left out, no file can hold it")
@@ -46,6 +46,8 @@ def kind_file(kind: OpsKind, file: str, documents: Sequence[Mapping[str, Any]]) 
 
 def family_file(family: Sequence[OpsKind], file: str, documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """The text of one file of objects of kinds that share it, by the names of the kinds."""
+    if isinstance(family[0], TextKind):
+        return family[0].write_text(documents[family[0].name][0])
     return write_documents(joined(family, documents), schema_line(family[0], file))
 
 

@@ -147,6 +147,19 @@ class ReadingKind(OpsKind, Protocol):
         ...
 
 
+@runtime_checkable
+class TextKind(OpsKind, Protocol):
+    """A kind of which each file is one object and no YAML: the kind reads and writes the text itself."""
+
+    def read_text(self, file: str, text: str, complaints: Complaints) -> Iterable[Located[Any]]:
+        """The object of one file; what is wrong goes to `complaints`."""
+        ...
+
+    def write_text(self, document: Mapping[str, Any]) -> str:
+        """The text of the file of a document of its own export."""
+        ...
+
+
 def fits(kind: OpsKind, file: str) -> bool:
     """Whether a file holds objects of this kind."""
     return any(fnmatchcase(file, pattern) for pattern in kind.pattern.split())

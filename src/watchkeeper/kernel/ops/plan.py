@@ -18,12 +18,12 @@ from watchkeeper.kernel.errors import Complaint, Conflict
 from watchkeeper.kernel.ops.directory import LONGEST_PATH, MOST_BYTES, MOST_FILES, is_clean
 from watchkeeper.kernel.ops.documents import Complaints, Document, Located, OpsInvalid, Position, check
 from watchkeeper.kernel.ops.events import FilesApplied
-from watchkeeper.kernel.ops.kind import Action, Change, OpsKind, ReadingKind, fits, name_path
+from watchkeeper.kernel.ops.kind import Action, Change, OpsKind, ReadingKind, TextKind, fits, name_path
 from watchkeeper.kernel.ops.listed import families, split
 from watchkeeper.kernel.ops.yaml_file import Budget, parse
 
 # Names of the design that this version does not read yet: a directory written for a later one is no mistake.
-LATER = ("runbooks/*", "recovery/*", "cohorts.yaml", "deploy/*", "status.yaml")
+LATER = ("recovery/*", "cohorts.yaml", "deploy/*", "status.yaml")
 _NOBODYS = ("README.md", "*/README.md")
 _COUNTED: Mapping[Action, str] = {"create": "created", "update": "changed", "delete": "deleted", "adopt": "adopted"}
 _ADVISORY_LOCK = 7_238_411_605  # any number, the same on every replica
@@ -92,7 +92,7 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
         if not is_clean(file):
             complaints.add(Position(_shown(file)), "a path inside ops/, such as services/web.yaml")
         elif family is not None:
-            for kind, found in _objects(parse(file, files[file], complaints, budget), family, complaints):
+            for kind, found in _of_file(file, files[file], family, complaints, budget):
                 objects[kind.name].append(found)
         elif _fits(file, LATER):
             notices.append(f"{file}: not read by this version")
@@ -102,6 +102,16 @@ def read_files(files: Mapping[str, str], kinds: Sequence[OpsKind]) -> Desired:
         _refuse_doubles(objects[kind.name], name_path(kind), complaints)
     complaints.refuse_if_any()
     return Desired(objects, tuple(notices))
+
+
+def _of_file(
+    file: str, text: str, family: Sequence[OpsKind], complaints: Complaints, budget: Budget
+) -> Iterable[tuple[OpsKind, Located[Any]]]:
+    kind = family[0]
+    if not isinstance(kind, TextKind):
+        return _objects(parse(file, text, complaints, budget), family, complaints)
+    # It explains the folder to whoever looks at it, where every file is Markdown.
+    return [] if _fits(file, _NOBODYS) else [(kind, one) for one in kind.read_text(file, text, complaints)]
 
 
 def _objects(

@@ -25,7 +25,8 @@ _ACTOR = "watchkeeper.actor"
 class Scope(StrEnum):
     """What a token or a person is allowed.
 
-    ADMIN covers WRITE, which covers RESPOND and INTAKE; RESPOND covers READ. INTAKE covers only itself. SAFETY and
+    ADMIN covers WRITE, which covers RESPOND and INTAKE; RESPOND covers READ. INTAKE and RUNNER cover only themselves,
+    and nothing covers RUNNER: whoever has it says how commands ended. SAFETY and
     PRIVACY are duties: nothing else covers them, so that looking at the product's users is somebody's task by name.
     """
 
@@ -34,6 +35,7 @@ class Scope(StrEnum):
     WRITE = "write"
     ADMIN = "admin"
     INTAKE = "intake"
+    RUNNER = "runner"
     SAFETY = "safety"
     PRIVACY = "privacy"
 
@@ -46,6 +48,7 @@ _COVERS = {
     Scope.WRITE: _WRITE,
     Scope.ADMIN: _WRITE | {Scope.ADMIN},
     Scope.INTAKE: frozenset({Scope.INTAKE}),
+    Scope.RUNNER: frozenset({Scope.RUNNER}),
     Scope.SAFETY: frozenset({Scope.SAFETY}),
     Scope.PRIVACY: frozenset({Scope.PRIVACY}),
 }

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock, ManualClock
-from watchkeeper.modules.alerts import store, store_integrations, synthetic
+from watchkeeper.modules.alerts import store, store_heartbeats, store_integrations, synthetic
 from watchkeeper.modules.alerts.around import FactLinks
 from watchkeeper.modules.alerts.history import Happened, Moment, happened_to
+from watchkeeper.modules.alerts.matching import parse_matcher
 from watchkeeper.modules.alerts.model import (
     Action,
     AlertState,
@@ -22,12 +23,17 @@ from watchkeeper.modules.alerts.model import (
     digest,
 )
 from watchkeeper.modules.alerts.muting import muted
+from watchkeeper.modules.alerts.noise import Noise
+from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS
+from watchkeeper.modules.alerts.quiet import Silence
 from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.alerts.store import GroupFilter
 from watchkeeper.modules.alerts.watching import GroupWatcher, GroupWatchers
 
 __all__ = [
+    "ACT_ON_ALERTS",
+    "SILENCE_ALERTS",
     "AlertState",
     "Alerting",
     "FactLinks",
@@ -47,6 +53,7 @@ __all__ = [
     "group",
     "groups",
     "happened_to",
+    "known_names",
     "muted",
     "named_policies",
     "open_counts",
@@ -57,6 +64,7 @@ __all__ = [
 ]
 
 MOST = 1_000
+_NAMES_OF_LATE = 2_000
 
 
 class Alerting:
@@ -96,6 +104,29 @@ class Alerting:
     def note(self, session: Session, group_id: str, note: str, *, by: str, at: datetime, source: str) -> None:
         """A line on its timeline, such as who has it now."""
         self.on(session, ManualClock(at)).note(group_id, note, by=by, source=source)
+
+    def silence(
+        self,
+        session: Session,
+        matchers: Sequence[str],
+        *,
+        ends_at: datetime,
+        reason: str,
+        by: str,
+        at: datetime,
+        source: str,
+    ) -> Silence:
+        """Keep alerts quiet that fulfil all of these, such as `service=shop`. Raises SilenceInvalid."""
+        noise = Noise(session, ManualClock(at), self.settings, self.watchers)
+        parsed = [parse_matcher(one) for one in matchers]
+        return noise.silence(parsed, ends_at=ends_at, reason=reason, by=by, source=source)
+
+    def end_silence(
+        self, session: Session, silence_id: str, *, reason: str, by: str, at: datetime, source: str
+    ) -> Silence:
+        """It is over now; what it kept quiet and still fires pages. Raises SilenceNotFound or AlreadyEnded."""
+        noise = Noise(session, ManualClock(at), self.settings, self.watchers)
+        return noise.end_silence(silence_id, reason=reason, by=by, source=source)
 
     def raise_own(self, session: Session, alert: OwnAlert, *, at: datetime) -> None:
         """Something that Watchkeeper noticed itself. Harmless when repeated."""
@@ -151,6 +182,14 @@ def named_policies(session: Session) -> frozenset[str]:
     """Escalation policies that a way in names."""
     found = (one.integration.policy for one in store_integrations.all_integrations(session))
     return frozenset(one for one in found if one is not None)
+
+
+def known_names(session: Session) -> frozenset[str]:
+    """What alerts are called here: heartbeats, and what those that are kept of late call themselves."""
+    beats = {one.name for one in store_heartbeats.all_heartbeats(session)}
+    labels = store.newest_labels(session, limit=_NAMES_OF_LATE)
+    said = {name for one in labels for name in (one.get("alertname"), one.get("family"), one.get("slo")) if name}
+    return frozenset(beats | said)
 
 
 def synthetic_group(session: Session, family: str) -> GroupState | None:

@@ -369,3 +369,9 @@ _UPDATE_GROUP = (
 def _alert_changes(alert: AlertState) -> dict[str, Any]:
     row = _alert_row(alert)
     return {"of": alert.id, **{f"new_{name}": row[name] for name in _CHANGING}}
+
+
+def newest_labels(session: Session, *, limit: int) -> list[dict[str, str]]:
+    """Labels of the alerts that were heard of last."""
+    query = select(alerts.c.labels).order_by(alerts.c.last_at.desc()).limit(limit)
+    return [dict(one) for one in session.execute(query).scalars()]

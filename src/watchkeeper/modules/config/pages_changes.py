@@ -18,6 +18,7 @@ from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.paging import Cursor, page_of
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.config import store, store_changes
+from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.errors import ChangeInvalid
 from watchkeeper.modules.config.hub import Hub
@@ -33,7 +34,7 @@ from watchkeeper.modules.config.pages_shared import (
 )
 from watchkeeper.modules.config.permissions import APPROVE_CONFIG, CHANGE_CONFIG
 from watchkeeper.modules.config.routes import Changer, Db, Now, Settings, TheHub, Viewer
-from watchkeeper.modules.config.routes_changes import Approver, place_of, require_keys
+from watchkeeper.modules.config.routes_changes import Approver, place_of
 from watchkeeper.modules.identity import public as identity
 from watchkeeper_client.rules import Definition
 

@@ -14,6 +14,7 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Complaint, Invalid, PreconditionFailed, Refusal
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.wire import PageForm, page_router
+from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.errors import ChangeInvalid
 from watchkeeper.modules.config.model import VALUE, ChangeSet, Operation
@@ -22,7 +23,6 @@ from watchkeeper.modules.config.pages_flag import StateForm
 from watchkeeper.modules.config.pages_parameter import Typed, parameter_page
 from watchkeeper.modules.config.pages_proposal import Proposal, instant, look, preview_page
 from watchkeeper.modules.config.routes import Changer, Db, KeyInPath, Now, TheHub
-from watchkeeper.modules.config.routes_changes import require_keys
 from watchkeeper_client.rules import Definition, NotThatType, parse_text
 
 router = page_router()

@@ -23,13 +23,13 @@ from watchkeeper.kernel.web.idempotency import Answer, idempotent
 from watchkeeper.kernel.web.pages import render
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.config import store
+from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.errors import ChangeInvalid
 from watchkeeper.modules.config.model import ChangeSet, ChangeState, Operation, Parameter
 from watchkeeper.modules.config.pages_reach import Reach, reach
 from watchkeeper.modules.config.pages_shared import Place, place, step_shown
 from watchkeeper.modules.config.routes import Changer, Db, Now, TheHub
-from watchkeeper.modules.config.routes_changes import require_keys
 
 router = page_router()
 

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.config import store, store_changes
+from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
 from watchkeeper.modules.config.hub import Hub
-from watchkeeper.modules.config.model import OPEN_STATES, ChangeSet
+from watchkeeper.modules.config.model import OPEN_STATES, VALUE, ChangeSet, ChangeState, Operation
+from watchkeeper.modules.config.permissions import CHANGE_CONFIG
 from watchkeeper.modules.config.values import segments_in
 
-__all__ = ["ChangeSet", "Hub", "change", "owned_by", "revert", "segment_uses"]
+__all__ = [
+    "CHANGE_CONFIG",
+    "ChangeSet",
+    "ChangeState",
+    "Hub",
+    "change",
+    "keys",
+    "owned_by",
+    "require_keys",
+    "revert",
+    "segment_uses",
+    "set_value",
+]
 
 
 def change(session: Session, clock: Clock, change_id: str) -> ChangeSet:
@@ -24,6 +39,33 @@ def change(session: Session, clock: Clock, change_id: str) -> ChangeSet:
 def revert(session: Session, clock: Clock, change_id: str, *, reason: str, by: str, source: str) -> ChangeSet:
     """Undo a change. Raises CannotBeReverted or whatever today's bounds refuse."""
     return Changes(session, clock).revert(change_id, reason=reason, by=by, source=source)
+
+
+def set_value(
+    session: Session,
+    clock: Clock,
+    environment: str,
+    key: str,
+    value: Any,
+    *,
+    reason: str,
+    by: str,
+    source: str,
+    approved: bool = False,
+) -> ChangeSet:
+    """Give a parameter a value in an environment, at once or once somebody approved it: its `state` says which.
+
+    `approved`: a second person agreed already. Whoever calls asks `require_keys` first. Raises what `propose` raises.
+    """
+    operation = Operation(key, VALUE, value)
+    return Changes(session, clock).propose(
+        environment, [operation], reason=reason, by=by, source=source, approved=approved
+    )
+
+
+def keys(session: Session) -> list[str]:
+    """Every parameter's key."""
+    return [one.key for one in store.all_parameters(session)]
 
 
 def segment_uses(session: Session, name: str) -> list[str]:

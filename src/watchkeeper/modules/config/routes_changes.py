@@ -1,7 +1,7 @@
 """The API of changes: proposed, approved, undone, promoted."""
 
 # Annotations are kept as objects for FastAPI.
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -11,17 +11,16 @@ from starlette.responses import Response
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
-from watchkeeper.kernel.errors import Forbidden
 from watchkeeper.kernel.ids import is_id
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.idempotency import Answer, Once, once
 from watchkeeper.kernel.web.paging import DEFAULT_LIMIT, BadCursor, Cursor, Limit, Page, decode_cursor, page_of
 from watchkeeper.kernel.web.wire import api_router
-from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.config import store, store_changes
+from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
-from watchkeeper.modules.config.model import ChangeSet, ChangeState, differences, is_own
-from watchkeeper.modules.config.permissions import APPROVE_CONFIG, CHANGE_OWN
+from watchkeeper.modules.config.model import ChangeSet, ChangeState, differences
+from watchkeeper.modules.config.permissions import APPROVE_CONFIG
 from watchkeeper.modules.config.routes import Changer, Db, KeyInPath, Now, TheHub, Viewer
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.config.wire import ChangeView, DifferenceView, NewChange, Promotion, Seen, Why
@@ -172,16 +171,6 @@ async def promote(
     answer = await db.write(lambda session: once.run(session, lambda: make(session)))
     await hub.catch_up()
     return answer.response()
-
-
-def require_keys(session: Session, who: Actor, keys: Iterable[str]) -> None:
-    """Raises Forbidden when one of these parameters belongs to a team that the actor is not in, or to Watchkeeper."""
-    keys = list(keys)
-    if any(is_own(key) for key in keys) and not who.may(CHANGE_OWN):
-        raise Forbidden("Watchkeeper's own settings are changed by admins.")
-    owners = {one.definition.owner for one in store.parameters_of(session, keys).values()}
-    for owner in sorted(one for one in owners if one):
-        catalog.require_own(session, who, owner)
 
 
 def place_of(cursor: str) -> tuple[datetime, str]:

@@ -32,6 +32,7 @@ _ONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _LIFETIMES = (("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"), ("never", "never"))
 _SCOPES = (
     (Scope.INTAKE, "Send telemetry", "Metrics, logs and traces. It can read nothing."),
+    (Scope.RUNNER, "Run steps", "Take steps of runbooks from here and run them elsewhere. It can read nothing else."),
     (Scope.READ, "Read", "See everything that the console shows."),
     (Scope.RESPOND, "Respond", "Read, and act on alerts and incidents."),
     (Scope.WRITE, "Write", "Respond, send telemetry and change things."),

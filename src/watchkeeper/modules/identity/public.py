@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Database
 
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.ids import is_id
+from watchkeeper.kernel.web.access import Actor, Scope
 from watchkeeper.modules.identity import store, store_people, store_teams
 from watchkeeper.modules.identity.control import LOCAL
 from watchkeeper.modules.identity.model import Person, Role, is_email
@@ -22,6 +23,7 @@ __all__ = [
     "PersonSummary",
     "StaffMember",
     "TeamHoldings",
+    "actor_of",
     "count_admins",
     "count_unverified",
     "ensure_demo_person",
@@ -121,6 +123,27 @@ def token_works(session: Database, token_id: str, at: datetime) -> bool:
         return False
     account = store_people.account(session, token.account_id) if token.account_id is not None else None
     return account is None or account.disabled_at is None
+
+
+def actor_of(session: Database, actor_id: str, at: datetime) -> Actor | None:
+    """Who this is and what they may do at `at`, for what is done on their behalf when they are not there themselves.
+
+    None for somebody who may do nothing any more: an account that is disabled, a token that works no more.
+    """
+    if actor_id == LOCAL.id:
+        return LOCAL
+    if is_id(actor_id, "tok"):
+        token = store.token(session, actor_id)
+        if token is None or not token_works(session, actor_id, at):
+            return None
+        teams = store_teams.names_of(session, token.account_id) if token.account_id is not None else token.teams
+        limits = None if Scope.ADMIN in token.scopes else teams
+        return Actor(id=token.id, kind="token", name=token.name, scopes=token.scopes, teams=limits)
+    person = store.person(session, actor_id) if is_id(actor_id, "per") else None
+    if person is None or person.disabled_at is not None:
+        return None
+    of = None if person.role is Role.ADMIN else store_teams.names_of(session, person.id)
+    return Actor(id=person.id, kind="person", name=person.name, scopes=person.scopes, teams=of)
 
 
 def ensure_setup_link(session: Database, clock: Clock, settings: IdentitySettings) -> str | None:

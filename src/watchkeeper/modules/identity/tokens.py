@@ -92,7 +92,7 @@ class Tokens:
         if not 1 <= len(name) <= LONGEST_NAME:
             complaints.append(Complaint("name", f"1 to {LONGEST_NAME} visible characters"))
         if not scopes:
-            complaints.append(Complaint("scopes", "at least one of read, respond, write, admin, intake"))
+            complaints.append(Complaint("scopes", "at least one of read, respond, write, admin, intake, runner"))
         if scopes & _DUTIES:
             complaints.append(Complaint("scopes", "no duties: safety and privacy are given to people by name"))
         if expires_at is not None and not self._now < expires_at < self._now + _LONGEST_LIFE:

@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "Figures",
     "Verdict",
+    "all_names",
     "burning_since",
     "figures_of",
     "names",
@@ -102,6 +103,11 @@ def burning_since(
 def names(session: Session, service: str) -> list[str]:
     """The SLOs of a service."""
     return [one.name for one in store.all_definitions(session, service=service)]
+
+
+def all_names(session: Session) -> list[str]:
+    """Every SLO."""
+    return [one.name for one in store.all_definitions(session)]
 
 
 def _postmortems_due(
