@@ -125,7 +125,9 @@ class StepFinished(_OfRun):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         why = f": {data['detail']}" if data["detail"] and data["state"] not in ("succeeded", "skipped") else ""
-        return f"The step {data['title']} of the runbook {data['runbook']} {_SAID[data['state']]}{why}."
+        return (
+            f"The step {data['title']} of the runbook {data['runbook']} {_SAID.get(data['state'], data['state'])}{why}."
+        )
 
 
 _RUN_SAID = {**_SAID, "unknown": "ended without anybody knowing how", "cancelled": "was stopped"}
@@ -142,4 +144,4 @@ class RunFinished(_OfRun):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         what = "rehearsal" if data["dry_run"] else "run"
-        return f"The {what} of the runbook {data['runbook']} {_RUN_SAID[data['state']]}."
+        return f"The {what} of the runbook {data['runbook']} {_RUN_SAID.get(data['state'], data['state'])}."
