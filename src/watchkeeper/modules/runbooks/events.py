@@ -97,7 +97,7 @@ class StepStarted(_OfRun):
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        again = f", attempt {data['attempt']}" if data["attempt"] > 1 else ""
+        again = f", attempt {data['attempt']}" if data["attempt"] != 1 else ""
         where = f" on {data['runner']}" if data["runner"] else ""
         return f"The step {data['title']} of the runbook {data['runbook']} begins{where}{again}."
 
