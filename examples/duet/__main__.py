@@ -1,4 +1,7 @@
-"""`python -m examples.duet run`: Duet and its members. The other commands are for the processes that `run` starts."""
+"""`python -m examples.duet run`: Duet and its members; `release chat=v1` has another release run in it.
+
+The other commands are for the processes that `run` starts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -15,6 +19,7 @@ from pathlib import Path
 from examples.duet.days import DAY_SECONDS
 from examples.duet.lifeline import die_with_parent
 from examples.duet.releases import SERVICES, UnknownRelease, choose_releases
+from examples.duet.rollout import VARIABLE, NotRolledOut, roll_out
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--scrape needs --endpoint: what is scraped is what is sent")
     # The supervisor ends its children in good order; they, without it, just end.
     die_with_parent(signal.SIGTERM if options.command == "run" else signal.SIGKILL)
-    commands = {"run": _run, "serve": _serve, "traffic": _traffic}
+    commands = {"run": _run, "release": _release, "serve": _serve, "traffic": _traffic}
     return commands[options.command](options)
 
 
@@ -44,6 +49,14 @@ def _parser() -> argparse.ArgumentParser:
         help="how long a day of offers lasts: each morning brings some",
     )
     run.add_argument("--data", type=Path, default=Path("duet-data"), help="databases and logs")
+    release = commands.add_parser("release", help="have another release of a service run; ends when it does")
+    release.add_argument("releases", nargs="+", metavar="SERVICE=RELEASE", help="such as chat=v1")
+    release.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get(VARIABLE, "duet-data")),
+        help=f"where the Duet that runs keeps its data (default: {VARIABLE}, else duet-data)",
+    )
     serve = commands.add_parser("serve", help="one service")
     serve.add_argument("service", choices=SERVICES)
     serve.add_argument("--release", default="v1")
@@ -86,6 +99,16 @@ def _run(options: argparse.Namespace) -> int:
     except (UnknownRelease, DidNotStart, OSError) as error:
         print(f"Duet can't run: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    try:
+        running = roll_out(options.data.resolve(), options.releases)
+    except (UnknownRelease, NotRolledOut, OSError) as error:
+        print(f"Nothing was rolled out: {error}", file=sys.stderr)
+        return 1
+    print(f"Duet runs {', '.join(f'{service} {release}' for service, release in running.items())}")
     return 0
 
 

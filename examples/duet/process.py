@@ -26,7 +26,9 @@ def serve(
     place = replace(place, values=values_of(service, place.data))
     watch_this_process(f"duet-{service}", release=place.release, environment="demo", endpoint=endpoint, logs=logs)
     logging.getLogger("duet").info("started", extra={"release": place.release})
-    app = watched(make_app(service, place))
+    made = make_app(service, place)
+    made.state.release = place.release
+    app = watched(made)
     config = uvicorn.Config(
         scraped(app) if scrape else app,
         log_config=None,

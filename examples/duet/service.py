@@ -83,9 +83,9 @@ class Peer:
         await self._client.aclose()
 
 
-async def healthy(_request: Request) -> JSONResponse:
-    """GET /healthz"""
-    return JSONResponse({"status": "ok"})
+async def healthy(request: Request) -> JSONResponse:
+    """GET /healthz, with the release that answers: for a moment there may be two on one port."""
+    return JSONResponse({"status": "ok", "release": getattr(request.app.state, "release", None)})
 
 
 async def refused(_request: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from examples.duet import rollout
 from examples.duet.days import DAY_SECONDS
 from examples.duet.lifeline import tied_to_this_process
 from examples.duet.releases import SERVICES
@@ -55,6 +57,11 @@ class Supervisor:
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _listeners: dict[str, socket.socket] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _releases: dict[str, str] = field(default_factory=dict)
+    _refused: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._releases = dict(self.run.releases)
 
     @property
     def urls(self) -> dict[str, str]:
@@ -66,6 +73,7 @@ class Supervisor:
             signal.signal(sign, lambda *_: self._stop.set())
         with self._all_taken_down():
             self._listen()
+            rollout.forget(self.run.data)
             for service in SERVICES:
                 self._start(service)
             for service in SERVICES:
@@ -77,8 +85,10 @@ class Supervisor:
             )
             if self.run.rate > 0:
                 self._start("traffic")
+            rollout.note(self.run.data, self._releases)
             while not self._stop.wait(_RESTART_AFTER):
                 self._revive()
+                self._follow()
 
     def _listen(self) -> None:
         # The listeners stay here, so that a restarted service finds its port and its waiting callers again.
@@ -109,7 +119,7 @@ class Supervisor:
         scrape = ["--scrape"] if self.run.scrape else []
         fd = self._listeners[name].fileno()
         return [
-            *("serve", name, f"--release={self.run.releases[name]}", f"--fd={fd}", f"--data={self.run.data}"),
+            *("serve", name, f"--release={self._releases[name]}", f"--fd={fd}", f"--data={self.run.data}"),
             *(f"--members={self.run.members}", f"--day-seconds={self.run.day_seconds}", *peers, *endpoint, *scrape),
         ]
 
@@ -137,6 +147,42 @@ class Supervisor:
             self._stop.wait(0.05)
         if not self._stop.is_set():
             raise DidNotStart(f"{service} did not answer within {_HEALTHY_WITHIN:.0f} s")
+
+    def _follow(self) -> None:
+        """Roll out what somebody wants to run; see `rollout`."""
+        for service, release in rollout.wanted(self.run.data).items():
+            asked = f"{service}={release}"
+            if release == self._releases[service]:
+                self._refused = [one for one in self._refused if one.partition("=")[0] != service]
+            elif asked not in self._refused:
+                self._roll(service, release)
+
+    def _roll(self, service: str, release: str) -> None:
+        """The new one beside the old one; the old one ends once the new one answers."""
+        old, before = self._children[service], self._releases[service]
+        self._releases[service] = release
+        self._start(service)
+        latest = time.monotonic() + _HEALTHY_WITHIN
+        while not self._answers_as(service, release):
+            if self._children[service].poll() is not None or time.monotonic() > latest or self._stop.is_set():
+                self._children[service].kill()
+                self._children[service], self._releases[service] = old, before
+                self._refused.append(f"{service}={release}")
+                _say(f"{service} {release} did not come up; {before} goes on")
+                rollout.note(self.run.data, self._releases, refused=self._refused)
+                return
+            self._stop.wait(0.05)
+        old.terminate()
+        try:
+            old.wait(_STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            old.kill()
+            old.wait()
+        rollout.note(self.run.data, self._releases, refused=self._refused)
+        _say(f"{service} {release} runs in place of {before}")
+
+    def _answers_as(self, service: str, release: str) -> bool:
+        return _asked(self.urls[service] + "/healthz").get("release") == release
 
     def _revive(self) -> None:
         for name, child in list(self._children.items()):
@@ -167,11 +213,16 @@ class Supervisor:
 
 
 def _answers(url: str) -> bool:
+    return bool(_asked(url))
+
+
+def _asked(url: str) -> dict[str, object]:
+    """What it answers; nothing while it does not."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+            return dict(json.load(answer)) if answer.status == 200 else {}
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
 
 
 def _say(line: str) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,3 +151,41 @@ def test_an_unknown_release_is_said_in_one_line(tmp_path: Path):
 
     assert done.returncode == 1
     assert done.stderr == "Duet can't run: release 'v7' is unknown: choose v1 or v2\n"
+
+
+def release(tmp_path: Path, *choices: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "examples.duet", "release", f"--data={tmp_path}", *choices]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+
+
+def test_another_release_takes_over_while_members_are_served_and_is_taken_back(tmp_path: Path):
+    with running(tmp_path, "--rate=0") as (process, urls):
+        old = children(process.pid)
+        answers: list[int] = []
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.wait(0.02):
+                answers.append(httpx.get(f"{urls['chat']}/healthz", timeout=30, trust_env=False).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            assert "chat v2" in release(tmp_path, "chat=v2").stdout
+            assert "chat v2 runs in place of v1" in process.stdout.readline()
+            assert httpx.get(f"{urls['chat']}/healthz", trust_env=False).json()["release"] == "v2"
+            assert httpx.get(f"{urls['matching']}/healthz", trust_env=False).json()["release"] == "v1"
+            assert "chat v1" in release(tmp_path, "chat=v1").stdout
+            assert httpx.get(f"{urls['chat']}/healthz", trust_env=False).json()["release"] == "v1"
+        finally:
+            over.set()
+            asking.join()
+        assert set(answers) == {200}
+        assert len(children(process.pid)) == len(old)
+
+
+def test_what_is_no_release_is_refused_and_nothing_runs_where_there_is_no_duet(tmp_path: Path):
+    for wrong in ("chat", "chat=v9", "billing=v1"):
+        refused = release(tmp_path, wrong)
+        assert (refused.returncode, "Nothing was rolled out" in refused.stderr) == (1, True)
+    assert "no Duet runs" in release(tmp_path, "chat=v2").stderr
