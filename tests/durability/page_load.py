@@ -36,6 +36,7 @@ from watchkeeper.modules.oncall.service import Definitions
 SETTINGS = {"WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS": "127.0.0.0/8", "WATCHKEEPER_SELF_TELEMETRY": "false"}
 _BY, _SOURCE = "system:test", "test"
 _WORD = "Page number"
+_FINISHES_WITHIN = 120.0
 
 
 def settings_for(url: str | None) -> dict[str, str]:
@@ -144,6 +145,12 @@ class Senders:
     @property
     def are_done(self) -> bool:
         return not any(one.is_alive() for one in self._running)
+
+    def finish(self) -> None:
+        """Begin no other one, and wait until those that were begun are accepted: their answers may have been lost."""
+        self.number = 0
+        for one in self._running:
+            one.join(_FINISHES_WITHIN)
 
     def stop(self) -> None:
         """Send no more; what is not accepted by now never was."""
