@@ -68,8 +68,12 @@ def a_rotation_repeats(layer: Layer, zone_name: str, at: datetime) -> None:
         later = at + timedelta(hours=number * rounds)
     else:
         # In the middle of the same turn of the next round: clocks may have moved in between.
-        day = turn[1].astimezone(zone).date() + timedelta(days=number * (7 if unit == "w" else 1) * rounds)
-        later = instant_of(day, clock_of(layer.hand_over), zone)
+        clock = clock_of(layer.hand_over)
+        day = turn[1].astimezone(zone).date()
+        # A hand-over at a time that never came may have moved over midnight: its day is the one before.
+        if instant_of(day - timedelta(days=1), clock, zone) == turn[1]:
+            day -= timedelta(days=1)
+        later = instant_of(day + timedelta(days=number * (7 if unit == "w" else 1) * rounds), clock, zone)
     again = turn_of(layer, zone, later)
     assert again is not None
     assert again[0] == turn[0] + rounds

@@ -114,3 +114,12 @@ def test_following_the_sun_leaves_no_hole_on_any_day_of_a_year() -> None:
     assert {span.duty.cover for span in found} == {Cover.ONE}
     assert not any(span.duty.also for span in found)
     assert on_call(one, utc(2026, 7, 1, 23, 30)).who == "asia"  # 00:30 in London's summer
+
+
+def test_in_scoresbysund_a_hand_over_that_clocks_moved_over_midnight_is_still_that_of_its_day() -> None:
+    """23:59 never comes on 29 March: it is 00:59 of the 30th, which has a hand-over of its own at 23:59."""
+    one = roster("America/Scoresbysund", hand_over="23:59", start=date(2025, 3, 28))
+    found = hand_overs(one, utc(2025, 3, 29, 12), utc(2025, 4, 1, 0, 30))
+    assert found == [utc(2025, 3, 30, 1, 59), utc(2025, 3, 31, 0, 59)]
+    layer, zone = one.schedule.layers[0], one.zone
+    assert [turn_of(layer, zone, at) for at in found] == [(1, found[0]), (2, found[1])]
