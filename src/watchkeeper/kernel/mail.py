@@ -71,7 +71,7 @@ class Attachment:
 @dataclass(frozen=True)
 class Mail:
     """One message of plain text, and the same as `html` where that shows more; `key` stays the same when it is sent
-    again."""
+    again. `headers`: more of them, such as how to unsubscribe."""
 
     to: str
     subject: str
@@ -79,6 +79,7 @@ class Mail:
     key: str | None = field(default=None)
     html: str | None = field(default=None)
     attachments: tuple[Attachment, ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class Mailer:
         message["From"], message["To"], message["Subject"] = self.settings.sender, mail.to, mail.subject
         message["Message-ID"] = f"<{mail.key}@watchkeeper>" if mail.key else make_msgid(domain="watchkeeper")
         message["Auto-Submitted"] = "auto-generated"
+        for name, value in mail.headers:
+            message[name] = value
         message.set_content(mail.text)
         if mail.html is not None:
             message.add_alternative(mail.html, subtype="html")

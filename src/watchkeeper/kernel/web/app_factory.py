@@ -43,13 +43,15 @@ def create_app(
     static: Mapping[str, Path] | None = None,
     body_limits: Mapping[str, int | None] | None = None,
     hot: Sequence[str] = (),
+    exact: Mapping[str, ASGIApp] | None = None,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The app.
 
     `mounts` maps path prefixes to ASGI apps that carry an attribute `permission`; `templates` and `static` map a
     module's name to its folder; `body_limits` maps path prefixes to a limit in bytes, None for a mount that counts for
-    itself; `hot` names mounts that a real server (see hot_paths.py) reaches without any middleware.
+    itself; `hot` names mounts that a real server (see hot_paths.py) reaches without any middleware, and `exact`
+    maps single paths to apps that are reached in the same way.
     """
     parts = parts if isinstance(parts, Parts) else Parts(parts)
     files = StaticFiles(static)
@@ -68,18 +70,25 @@ def create_app(
     )
     app.state.parts = parts
     add_problem_handlers(app)
-    # First: routes are tried in order, and the hottest paths are mounts.
-    for prefix, mounted in (mounts or {}).items():
-        # A mount alone would answer its own prefix with a redirect, which exporters don't follow.
-        app.router.routes.append(Route(prefix, mounted, include_in_schema=False))
-        app.mount(prefix, mounted)
+    _mount(app, mounts or {}, exact or {})
     app.mount("/static", files)
     for router in (health.router, static_files.router, *routers):
         app.include_router(router)
     describe_api(app)
     _add_middleware(app, parts, body_limits or {})
     app.state.hot = {prefix: (mounts or {})[prefix] for prefix in hot}
+    app.state.exact = dict(exact or {})
     return app
+
+
+def _mount(app: FastAPI, mounts: Mapping[str, ASGIApp], exact: Mapping[str, ASGIApp]) -> None:
+    # First: routes are tried in order, and these are the hottest.
+    for path, alone in exact.items():
+        app.router.routes.append(Route(path, alone, include_in_schema=False))
+    for prefix, mounted in mounts.items():
+        # A mount alone would answer its own prefix with a redirect, which exporters don't follow.
+        app.router.routes.append(Route(prefix, mounted, include_in_schema=False))
+        app.mount(prefix, mounted)
 
 
 def _add_what_every_app_has(parts: Parts) -> None:

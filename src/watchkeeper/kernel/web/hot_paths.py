@@ -16,10 +16,16 @@ class HotPaths:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._mounts = [(f"{prefix}/", mounted) for prefix, mounted in app.state.hot.items()]
+        self._exact = dict(app.state.exact)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
+            found = self._exact.get(path)
+            if found is not None:
+                scope["app"] = self._app
+                await found(scope, receive, send)
+                return
             for prefix, mounted in self._mounts:
                 if path.startswith(prefix):
                     scope["app"] = self._app

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock, ManualClock
-from watchkeeper.modules.alerts import store, store_heartbeats, store_integrations, synthetic
+from watchkeeper.modules.alerts import store, store_heartbeats, store_integrations, store_noise, synthetic
 from watchkeeper.modules.alerts.around import FactLinks
+from watchkeeper.modules.alerts.events_noise import MaintenanceEnded
 from watchkeeper.modules.alerts.history import Happened, Moment, happened_to
 from watchkeeper.modules.alerts.matching import parse_matcher
 from watchkeeper.modules.alerts.model import (
@@ -26,6 +27,7 @@ from watchkeeper.modules.alerts.muting import muted
 from watchkeeper.modules.alerts.noise import Noise
 from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS
 from watchkeeper.modules.alerts.quiet import Silence
+from watchkeeper.modules.alerts.quiet import Window as MaintenanceWindow
 from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.alerts.store import GroupFilter
@@ -42,6 +44,8 @@ __all__ = [
     "GroupWatcher",
     "GroupWatchers",
     "Happened",
+    "MaintenanceEnded",
+    "MaintenanceWindow",
     "Moment",
     "OwnAlert",
     "Severity",
@@ -54,6 +58,8 @@ __all__ = [
     "groups",
     "happened_to",
     "known_names",
+    "maintenance_window",
+    "maintenance_windows",
     "muted",
     "named_policies",
     "open_counts",
@@ -190,6 +196,16 @@ def known_names(session: Session) -> frozenset[str]:
     labels = store.newest_labels(session, limit=_NAMES_OF_LATE)
     said = {name for one in labels for name in (one.get("alertname"), one.get("family"), one.get("slo")) if name}
     return frozenset(beats | said)
+
+
+def maintenance_window(session: Session, window_id: str) -> MaintenanceWindow | None:
+    """The maintenance window of this id."""
+    return store_noise.window(session, window_id)
+
+
+def maintenance_windows(session: Session, at: datetime) -> list[MaintenanceWindow]:
+    """Those that are not over for good at an instant."""
+    return store_noise.windows_after(session, at)
 
 
 def synthetic_group(session: Session, family: str) -> GroupState | None:
