@@ -111,7 +111,7 @@ def test_wrong_use_is_exit_code_2(ops: Path) -> None:
 
 
 def test_a_later_versions_files_are_noticed_on_the_side(ops: Path) -> None:
-    (ops / "status.yaml").write_text("x", encoding="utf-8")
+    (ops / "cohorts.yaml").write_text("x", encoding="utf-8")
     result = _run("plan", ops)
     assert result.exit_code == 0
-    assert "status.yaml: not read by this version" in result.stderr
+    assert "cohorts.yaml: not read by this version" in result.stderr

@@ -10,6 +10,14 @@ from watchkeeper.kernel.web.access import Permission, Public, Scope, StatedRoute
 
 # A new line here is a decision: say in the review why nobody needs to be known.
 OPEN_TO_ANYBODY = {
+    "/api/v2/components.json",
+    "/api/v2/incidents.json",
+    "/api/v2/incidents/unresolved.json",
+    "/api/v2/scheduled-maintenances.json",
+    "/api/v2/scheduled-maintenances/active.json",
+    "/api/v2/scheduled-maintenances/upcoming.json",
+    "/api/v2/status.json",
+    "/api/v2/summary.json",
     "/favicon.ico",
     "/healthz",
     "/ack/{secret}",
@@ -40,6 +48,13 @@ OPEN_TO_ANYBODY = {
     "/reset/{secret}",
     "/setup/{secret}",
     "/static/{path}",
+    "/status",
+    "/status/confirm/{token}",
+    "/status/history",
+    "/status/history.atom",
+    "/status/history.rss",
+    "/status/subscribe",
+    "/status/unsubscribe/{token}",
     "/v2",
     "/v2/{path}",
 }

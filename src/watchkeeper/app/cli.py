@@ -16,6 +16,7 @@ from watchkeeper.app.cli_oncall import oncall_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_segment import segment_cli
 from watchkeeper.app.cli_slo import slo_cli
+from watchkeeper.app.cli_status import status_cli
 from watchkeeper.app.cli_token import token_cli
 from watchkeeper.app.console import (
     DatabaseOption,
@@ -41,6 +42,7 @@ cli.add_typer(oncall_cli, name="oncall")
 cli.add_typer(person_cli, name="person")
 cli.add_typer(segment_cli, name="segment")
 cli.add_typer(slo_cli, name="slo")
+cli.add_typer(status_cli, name="status")
 cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)
 cli_ops_files.add_to(cli)

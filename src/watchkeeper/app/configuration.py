@@ -21,6 +21,7 @@ from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.oncall.settings import OncallSettings
 from watchkeeper.modules.runbooks.settings import RunbookSettings
 from watchkeeper.modules.slo.settings import SloSettings
+from watchkeeper.modules.status.settings import StatusSettings
 from watchkeeper.modules.telemetry.settings import TelemetrySettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
@@ -35,6 +36,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     AlertSettings,
     IncidentSettings,
     RunbookSettings,
+    StatusSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -57,6 +59,7 @@ class Configuration:
     alerts: AlertSettings
     incidents: IncidentSettings
     runbooks: RunbookSettings
+    status: StatusSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -77,6 +80,7 @@ class Configuration:
             self.alerts,
             self.incidents,
             self.runbooks,
+            self.status,
             self.audit,
             self.backup,
             self.mail,
@@ -86,7 +90,19 @@ class Configuration:
 
 def with_live_settings(configuration: Configuration) -> Configuration:
     """The same, in which the live settings may change while the server runs."""
-    groups = ("identity", "telemetry", "config", "slo", "notify", "oncall", "alerts", "incidents", "audit", "backup")
+    groups = (
+        "identity",
+        "telemetry",
+        "config",
+        "slo",
+        "notify",
+        "oncall",
+        "alerts",
+        "incidents",
+        "status",
+        "audit",
+        "backup",
+    )
     return replace(configuration, **{name: live(getattr(configuration, name)) for name in groups})
 
 
@@ -105,6 +121,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         alerts=source.load(AlertSettings),
         incidents=source.load(IncidentSettings),
         runbooks=source.load(RunbookSettings),
+        status=source.load(StatusSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

@@ -17,6 +17,7 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.notify import wiring as notify_wiring
 from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.slo import wiring as slo_wiring
+from watchkeeper.modules.status import wiring as status_wiring
 from watchkeeper.modules.subjects import wiring as subjects_wiring
 from watchkeeper.modules.telemetry import wiring as telemetry_wiring
 
@@ -29,6 +30,7 @@ NAV = (
     *notify_wiring.NAV,
     *alerts_wiring.NAV,
     *oncall_wiring.NAV,
+    *status_wiring.NAV,
     *telemetry_wiring.NAV,
     *timeline_routes.NAV,
     *audit_wiring.NAV,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.types import ASGIApp
 
 from watchkeeper.app import runbook_lending
 from watchkeeper.app.configuration import Configuration
@@ -24,9 +25,10 @@ from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.runbooks import wiring as runbooks
+from watchkeeper.modules.status import wiring as status
 
-ROUTERS: tuple[APIRouter, ...] = ()
-TEMPLATES: dict[str, Path] = {}
+ROUTERS: tuple[APIRouter, ...] = (*status.ROUTERS,)
+TEMPLATES: dict[str, Path] = {**status.TEMPLATES}
 STATIC: dict[str, Path] = {}
 
 
@@ -39,7 +41,22 @@ def responding_parts(
     return {
         **incidents.incident_parts(clock, configuration.incidents, before[Alerting], base_url),
         **runbook_lending.runbook_parts(configuration, db, clock, before),
+        **status.status_parts(
+            db,
+            clock,
+            key,
+            configuration.status,
+            configuration.outbound,
+            configuration.mail,
+            folder=server.data,
+            base_url=base_url,
+        ),
     }
+
+
+def exact(parts: Parts) -> dict[str, ASGIApp]:
+    """Apps that are reached by one path each, without any middleware."""
+    return {**status.exact(parts)}
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
@@ -49,20 +66,21 @@ def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
 
 def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
     """Who hears of facts."""
-    return (*incidents.listeners(parts[Incidenting], clock),)
+    return (*incidents.listeners(parts[Incidenting], clock), *status.listeners(clock))
 
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     """Lanes of their own: nothing that they do holds up a page."""
-    return (*incidents.workers(parts, db, clock),)
+    return (*incidents.workers(parts, db, clock), status.worker(parts, db, clock))
 
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
     """Work in the default lane that keeps what is stored small."""
-    return [*runbooks.recurring(parts, clock)]
+    return [*runbooks.recurring(parts, clock), *status.recurring(parts, clock)]
 
 
 @asynccontextmanager
 async def running(parts: Parts, db: Database) -> AsyncIterator[None]:
     """What looks again and again while the block lasts."""
-    yield
+    async with status.running(parts):
+        yield

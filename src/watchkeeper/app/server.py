@@ -258,6 +258,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         templates=modules_shown.TEMPLATES,
         static=modules_shown.STATIC,
         hot=("/ofrep", *paging.HOT),
+        exact=responding.exact(parts),
         body_limits={
             **subjects_wiring.BODY_LIMITS,
             "/v1": None,

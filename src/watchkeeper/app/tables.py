@@ -21,6 +21,7 @@ _OWNERS = (
     "watchkeeper.modules.notify.tables",
     "watchkeeper.modules.alerts.tables",
     "watchkeeper.modules.incidents.tables",
+    "watchkeeper.modules.status.tables",
     "watchkeeper.app.audit.tables",
 )
 

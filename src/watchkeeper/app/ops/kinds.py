@@ -14,6 +14,7 @@ from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.oncall.paging.engine import Watcher
 from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.slo import wiring as slo
+from watchkeeper.modules.status import wiring as status
 from watchkeeper.modules.subjects import wiring as subjects
 from watchkeeper.modules.subjects.public import SegmentUses
 
@@ -30,4 +31,5 @@ KINDS: tuple[OpsKind, ...] = (
     *oncall.OPS_KINDS,
     *alerts.ops_kinds(ALERTING),
     *runbooks.OPS_KINDS,
+    *status.OPS_KINDS,
 )
