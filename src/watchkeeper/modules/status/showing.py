@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.status import feeds, wire_statuspage
@@ -33,6 +32,7 @@ RECENT = timedelta(days=14)
 MOST_RECENT = 20
 # Where the age stands that nobody can know when a page is made; filled in when it is served.
 AGE = b"<!--age-->"
+_STYLE = "<!--style-->"
 _FOLDER = Path(__file__).parent / "templates" / "public"
 
 
@@ -112,18 +112,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(words=words, when=_when, iso=rfc3339, percent=_percent)
-    # Both are ours: a file of this package, and a mark in its place.
-    made.globals.update(
-        style=Markup("<style>{}</style>").format(Markup(style())),  # noqa: S704
-        age=Markup(AGE.decode()),  # noqa: S704
-        history_days=HISTORY_DAYS,
-    )
+    made.globals.update(history_days=HISTORY_DAYS)
     return made
 
 
 def _page(template: str, snapshot: Snapshot, where: Where) -> str:
     word, sentence = snapshot.indicator
-    return (
+    html = (
         _environment()
         .get_template(template)
         .render(
@@ -140,6 +135,8 @@ def _page(template: str, snapshot: Snapshot, where: Where) -> str:
             planned=snapshot.planned,
         )
     )
+    # No text of anybody's can hold the mark: its angle brackets would be escaped.
+    return html.replace(_STYLE, f"<style>{style()}</style>", 1)
 
 
 @dataclass(frozen=True)
