@@ -12,6 +12,7 @@ from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, demo
 from watchkeeper.app.cli_alert import alert_cli, heartbeat_cli
 from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_config import config_cli
+from watchkeeper.app.cli_incident import incident_cli
 from watchkeeper.app.cli_oncall import oncall_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_segment import segment_cli
@@ -38,6 +39,7 @@ cli.add_typer(alert_cli, name="alert")
 cli.add_typer(heartbeat_cli, name="heartbeat")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(config_cli, name="config")
+cli.add_typer(incident_cli, name="incident")
 cli.add_typer(oncall_cli, name="oncall")
 cli.add_typer(person_cli, name="person")
 cli.add_typer(segment_cli, name="segment")

@@ -14,6 +14,7 @@ from watchkeeper.modules.alerts import wiring as alerts_wiring
 from watchkeeper.modules.catalog import wiring as catalog_wiring
 from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity_wiring
+from watchkeeper.modules.incidents import wiring as incidents_wiring
 from watchkeeper.modules.notify import wiring as notify_wiring
 from watchkeeper.modules.oncall import wiring as oncall_wiring
 from watchkeeper.modules.slo import wiring as slo_wiring
@@ -30,6 +31,7 @@ NAV = (
     *notify_wiring.NAV,
     *alerts_wiring.NAV,
     *oncall_wiring.NAV,
+    *incidents_wiring.NAV,
     *status_wiring.NAV,
     *telemetry_wiring.NAV,
     *timeline_routes.NAV,

@@ -18,18 +18,20 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal.listeners import Listener
 from watchkeeper.kernel.keys import InstallationKey
+from watchkeeper.kernel.web.pages import BadgeSource
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Recurring, Worker
-from watchkeeper.modules.alerts.public import Alerting
+from watchkeeper.modules.alerts.public import Alerting, GroupButtons
 from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.incidents.public import Incidenting
+from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.status import wiring as status
 
-ROUTERS: tuple[APIRouter, ...] = (*status.ROUTERS,)
-TEMPLATES: dict[str, Path] = {**status.TEMPLATES}
-STATIC: dict[str, Path] = {}
+ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *status.ROUTERS)
+TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **status.TEMPLATES}
+STATIC: dict[str, Path] = {**incidents.STATIC}
 
 
 def responding_parts(
@@ -37,9 +39,10 @@ def responding_parts(
 ) -> dict[Any, Any]:
     """The parts of a server; `before` are those of the modules below."""
     server = configuration.server
-    base_url = (server.base_url or f"http://{server.host}:{server.port}").rstrip("/")
+    base_url = before[Engine].base_url
     return {
-        **incidents.incident_parts(clock, configuration.incidents, before[Alerting], base_url),
+        GroupButtons: GroupButtons((incidents.button_of,)),
+        **incidents.incident_parts(db, clock, configuration.incidents, before[Alerting], base_url),
         **runbook_lending.runbook_parts(configuration, db, clock, before),
         **status.status_parts(
             db,
@@ -57,6 +60,11 @@ def responding_parts(
 def exact(parts: Parts) -> dict[str, ASGIApp]:
     """Apps that are reached by one path each, without any middleware."""
     return {**status.exact(parts)}
+
+
+def badges(parts: Mapping[Any, Any]) -> tuple[BadgeSource, ...]:
+    """What waits on their pages."""
+    return (parts[incidents.OpenIncidents],)
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
@@ -82,5 +90,5 @@ def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
 @asynccontextmanager
 async def running(parts: Parts, db: Database) -> AsyncIterator[None]:
     """What looks again and again while the block lasts."""
-    async with status.running(parts):
+    async with status.running(parts), parts[incidents.OpenIncidents].running():
         yield

@@ -179,6 +179,7 @@ def _parts(
     drift = DriftWatch(db)
     slos = slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound)
     below: dict[Any, Any] = {**telemetry, **slos, **calling}
+    following = responding.responding_parts(configuration, db, clock, key, below)
     parts: dict[Any, Any] = {
         Configuration: configuration,
         Database: db,
@@ -189,7 +190,7 @@ def _parts(
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
         Banners: Banners((store, audit[Sealer], backup.watch, *paging.banners(calling))),
-        Badges: Badges((drift, *paging.badges(calling))),
+        Badges: Badges((drift, *paging.badges(calling), *responding.badges(following))),
         DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: _readiness(db, clock, telemetry[Telemetry]),
@@ -200,7 +201,7 @@ def _parts(
         **config_wiring.config_parts(db, clock, configuration.config, os.environ, own_of(configuration)),
         **slos,
         **calling,
-        **responding.responding_parts(configuration, db, clock, key, below),
+        **following,
         FactLinks: FactLinks(page_of, journal.undo_href),
         OutboundSettings: configuration.outbound,
         **audit,

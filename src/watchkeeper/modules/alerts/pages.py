@@ -20,6 +20,7 @@ from watchkeeper.kernel.web.parts import parts_of
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.alerts import public, store, store_details, store_integrations
 from watchkeeper.modules.alerts.around import FactLinks, changes_around, history_of
+from watchkeeper.modules.alerts.buttons import GroupButtons
 from watchkeeper.modules.alerts.errors import AlertInvalid, GroupNotFound
 from watchkeeper.modules.alerts.model import GroupState, Severity, Status
 from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS, VIEW_ALERTS
@@ -234,6 +235,7 @@ async def _act(
 
 async def _alert_page(request: Request, who: Actor, db: Db, group_id: str, refusal: Refusal | None = None) -> Response:
     links = parts_of(request).find(FactLinks) or FactLinks()
+    buttons = parts_of(request).find(GroupButtons) or GroupButtons()
 
     def read(session: Session) -> dict[str, Any]:
         group = public.group(session, group_id)
@@ -248,6 +250,7 @@ async def _alert_page(request: Request, who: Actor, db: Db, group_id: str, refus
             "alerts": found,
             "said": store_details.details_of(session, [one.id for one in found]),
             "changes": changes,
+            "buttons": buttons.of(session, group, who),
             "history": history,
             "names": identity.names(session, people | {one.fact.actor for one in (*changes, *history)}),
             "way": way.integration.name if way is not None else group.integration.removeprefix("own:"),

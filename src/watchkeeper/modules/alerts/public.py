@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock, ManualClock
 from watchkeeper.modules.alerts import store, store_heartbeats, store_integrations, store_noise, synthetic
 from watchkeeper.modules.alerts.around import FactLinks
+from watchkeeper.modules.alerts.buttons import GroupButton, GroupButtons
 from watchkeeper.modules.alerts.events_noise import MaintenanceEnded
 from watchkeeper.modules.alerts.history import Happened, Moment, happened_to
 from watchkeeper.modules.alerts.matching import parse_matcher
@@ -39,6 +40,8 @@ __all__ = [
     "AlertState",
     "Alerting",
     "FactLinks",
+    "GroupButton",
+    "GroupButtons",
     "GroupFilter",
     "GroupState",
     "GroupWatcher",

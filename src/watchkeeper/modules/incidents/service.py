@@ -98,6 +98,10 @@ class Incidents:
             made = self.acknowledge(made.id, by=taken.acknowledged_by, source=source)
         return made
 
+    def looked_at(self, incident_id: str) -> Incident:
+        """As it is, and as it stays until the transaction ends. Raises IncidentNotFound."""
+        return self._desk("", "").load(incident_id)
+
     def acknowledge(self, incident_id: str, *, by: str, source: str, alerts_too: bool = False) -> Incident:
         """Somebody has it: its clock to respond stops. `alerts_too`: they have its open alert groups as well."""
         desk = self._desk(by, source)

@@ -77,7 +77,7 @@ class IncidentSettings(SettingsGroup):
         description="Minutes after the end in which an alert that fires again opens its incident again.",
     )
     attachment_bytes: int = Field(
-        1_000_000, ge=1_000, le=10_000_000, description="Largest file that can be added to an incident."
+        1_000_000, ge=1_000, le=1_000_000, description="Largest file that can be added to an incident."
     )
     slack_channel: str = Field(
         "",

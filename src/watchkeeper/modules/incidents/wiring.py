@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from watchkeeper.kernel.clock import Clock
@@ -10,21 +11,45 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Worker
 from watchkeeper.modules.alerts.public import Alerting
-from watchkeeper.modules.incidents import jobs
+from watchkeeper.modules.incidents import jobs, pages, pages_incident, routes, routes_records
+from watchkeeper.modules.incidents.counting import OpenIncidents
 from watchkeeper.modules.incidents.hearing import listeners
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.incidents.ticking import Ticking
 
-__all__ = ["incident_parts", "listeners", "workers"]
+__all__ = [
+    "NAV",
+    "ROUTERS",
+    "STATIC",
+    "TEMPLATES",
+    "OpenIncidents",
+    "button_of",
+    "incident_parts",
+    "listeners",
+    "workers",
+]
 
+# Those with fixed words first: `/incidents/{incident_id}` would take them for ids.
+ROUTERS = (routes_records.router, routes.router, pages.router, pages_incident.router)
+NAV = pages.NAV
+TEMPLATES = {"incidents": Path(__file__).parent / "templates"}
+STATIC = {"incidents": Path(__file__).parent / "static"}
+button_of = pages.button_of
 _LEASE = timedelta(seconds=10)
 
 
-def incident_parts(clock: Clock, settings: IncidentSettings, alerting: Alerting, base_url: str) -> dict[Any, Any]:
+def incident_parts(
+    db: Database, clock: Clock, settings: IncidentSettings, alerting: Alerting, base_url: str
+) -> dict[Any, Any]:
     """The parts of a server."""
     incidenting = Incidenting(settings, alerting, base_url)
-    return {IncidentSettings: settings, Incidenting: incidenting, Ticking: Ticking(clock, incidenting)}
+    return {
+        IncidentSettings: settings,
+        Incidenting: incidenting,
+        Ticking: Ticking(clock, incidenting),
+        OpenIncidents: OpenIncidents(db),
+    }
 
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
