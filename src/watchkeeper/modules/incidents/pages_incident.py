@@ -266,7 +266,7 @@ def _read(session: Session, one: Incident) -> dict[str, Any]:
     people, latest = public.responders(session, one.id), entries[::-1]
     groups = {link.target: alerts.group(session, link.target) for link in links if link.kind is LinkKind.ALERT_GROUP}
     actors = {one.opened_by, *one.roles.values(), *(each.person_id for each in people)}
-    actors |= {line.by for line in (*entries, *updates, *links)}
+    actors |= {entry.by for entry in entries} | {update.by for update in updates} | {link.by for link in links}
     others = store.listed(session, IncidentFilter(open=True, drills=one.drill), limit=_MOST_OTHERS)
     return {
         "incident": one,
