@@ -21,17 +21,20 @@ from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.web.pages import BadgeSource
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Recurring, Worker
-from watchkeeper.modules.alerts.public import Alerting, GroupButtons
+from watchkeeper.modules.alerts.public import Alerting, FactLinks, GroupButtons
 from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.incidents.public import Incidenting
+from watchkeeper.modules.incidents.story import wiring as story
 from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.runbooks import wiring as runbooks
+from watchkeeper.modules.runbooks.public import Actions, Running
+from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.status import wiring as status
 
-ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *status.ROUTERS)
-TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **status.TEMPLATES}
-STATIC: dict[str, Path] = {**incidents.STATIC}
+ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *story.ROUTERS, *status.ROUTERS)
+TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **story.TEMPLATES, **status.TEMPLATES}
+STATIC: dict[str, Path] = {**incidents.STATIC, **story.STATIC}
 
 
 def responding_parts(
@@ -40,7 +43,7 @@ def responding_parts(
     """The parts of a server; `before` are those of the modules below."""
     server = configuration.server
     base_url = before[Engine].base_url
-    return {
+    found = {
         GroupButtons: GroupButtons((incidents.button_of,)),
         **incidents.incident_parts(db, clock, configuration.incidents, before[Alerting], base_url),
         **runbook_lending.runbook_parts(configuration, db, clock, before),
@@ -55,6 +58,10 @@ def responding_parts(
             base_url=base_url,
         ),
     }
+    stories = story.story_parts(
+        found[Incidenting], before[FactLinks], found[Actions], found[Running], before[slo.Engine]
+    )
+    return {**found, **stories}
 
 
 def exact(parts: Parts) -> dict[str, ASGIApp]:

@@ -19,10 +19,14 @@ _READ = 200
 
 @dataclass(frozen=True)
 class FactLinks:
-    """The part that knows where facts lead: `page` of what one is about, `undo` of what it tells. Each may be None."""
+    """The part that knows where facts lead: `page` of what one is about, `undo` of what it tells. Each may be None.
+
+    `mark` names a fact for good, to whoever is not to see how many there are.
+    """
 
     page: Callable[[Fact], str | None] = lambda _fact: None
     undo: Callable[[Fact], str | None] = lambda _fact: None
+    mark: Callable[[Fact], str] = lambda fact: str(fact.seq)
 
 
 @dataclass(frozen=True)

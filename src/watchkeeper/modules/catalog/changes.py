@@ -178,7 +178,15 @@ def _size(fact: Fact) -> float:
     before, after = fact.data.get("before"), fact.data.get("after")
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return reach_of(fact)
-    return reach_of(fact) * together(magnitude(before.get(key), after.get(key)) for key in {*before, *after})
+    # A value that is set for the first time replaces what held without it.
+    default = fact.data.get("default")
+    sizes = (magnitude(_held(before, key, default), _held(after, key, default)) for key in {*before, *after})
+    return reach_of(fact) * together(sizes)
+
+
+def _held(values: Mapping[str, Any], key: str, default: Any) -> Any:
+    found = values.get(key)
+    return default if found is None else found
 
 
 def _moment(fact: Fact) -> datetime:

@@ -332,5 +332,6 @@ def _changed(change: ChangeSet, step: Step, check: Check) -> ParameterChanged:
         reason=change.reason,
         change_id=change.id,
         reverts=change.reverts,
+        default=definition.default if step.slot == "value" else None,
         services=tuple(dict.fromkeys([*([definition.service] if definition.service else []), *definition.used_by])),
     )

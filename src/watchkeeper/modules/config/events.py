@@ -38,6 +38,8 @@ class ParameterChanged(_OfParameter):
     change_id: str
     reverts: str | None = None
     services: tuple[str, ...] = ()
+    # What holds where the slot holds nothing; how much a value changed can't be told without it.
+    default: Any = None
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:

@@ -24,10 +24,12 @@ from watchkeeper.modules.runbooks.model import (
     State,
     Step,
 )
+from watchkeeper.modules.runbooks.permissions import RUN_RUNBOOKS
 from watchkeeper.modules.runbooks.running import Runs
 from watchkeeper.modules.runbooks.runs import Run, RunStep
 
 __all__ = [
+    "RUN_RUNBOOKS",
     "Action",
     "Actions",
     "Approval",
