@@ -47,6 +47,7 @@ OPEN_TO_ANYBODY = {
     "/readyz",
     "/reset/{secret}",
     "/setup/{secret}",
+    "/shared/postmortems/{secret}",
     "/static/{path}",
     "/status",
     "/status/confirm/{token}",
@@ -62,7 +63,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # They change what belongs to whoever asks, and nothing else.
 ONES_OWN = {"identity.use_account", "notify.use_contacts", "oncall.use_calendar_links"}
 # They only compute; POST because of their bodies.
-ASKS_BY_POST = {"ops.plan", "oncall.replay"}
+ASKS_BY_POST = {"ops.plan", "oncall.replay", "postmortems.check"}
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from watchkeeper.app.cli_config import config_cli
 from watchkeeper.app.cli_incident import incident_cli
 from watchkeeper.app.cli_oncall import oncall_cli
 from watchkeeper.app.cli_person import person_cli
+from watchkeeper.app.cli_postmortem import postmortem_cli
 from watchkeeper.app.cli_segment import segment_cli
 from watchkeeper.app.cli_slo import slo_cli
 from watchkeeper.app.cli_status import status_cli
@@ -42,6 +43,7 @@ cli.add_typer(config_cli, name="config")
 cli.add_typer(incident_cli, name="incident")
 cli.add_typer(oncall_cli, name="oncall")
 cli.add_typer(person_cli, name="person")
+cli.add_typer(postmortem_cli, name="postmortem")
 cli.add_typer(segment_cli, name="segment")
 cli.add_typer(slo_cli, name="slo")
 cli.add_typer(status_cli, name="status")

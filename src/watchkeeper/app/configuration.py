@@ -19,6 +19,7 @@ from watchkeeper.modules.identity.settings import IdentitySettings
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.notify.settings import NotifySettings
 from watchkeeper.modules.oncall.settings import OncallSettings
+from watchkeeper.modules.postmortems.settings import PostmortemSettings
 from watchkeeper.modules.runbooks.settings import RunbookSettings
 from watchkeeper.modules.slo.settings import SloSettings
 from watchkeeper.modules.status.settings import StatusSettings
@@ -37,6 +38,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     IncidentSettings,
     RunbookSettings,
     StatusSettings,
+    PostmortemSettings,
     AuditSettings,
     BackupSettings,
     MailSettings,
@@ -60,6 +62,7 @@ class Configuration:
     incidents: IncidentSettings
     runbooks: RunbookSettings
     status: StatusSettings
+    postmortems: PostmortemSettings
     audit: AuditSettings
     backup: BackupSettings
     mail: MailSettings
@@ -81,6 +84,7 @@ class Configuration:
             self.incidents,
             self.runbooks,
             self.status,
+            self.postmortems,
             self.audit,
             self.backup,
             self.mail,
@@ -100,6 +104,7 @@ def with_live_settings(configuration: Configuration) -> Configuration:
         "alerts",
         "incidents",
         "status",
+        "postmortems",
         "audit",
         "backup",
     )
@@ -122,6 +127,7 @@ def load_configuration(environ: Mapping[str, str], file: Path | None = None, **o
         incidents=source.load(IncidentSettings),
         runbooks=source.load(RunbookSettings),
         status=source.load(StatusSettings),
+        postmortems=source.load(PostmortemSettings),
         audit=source.load(AuditSettings),
         backup=source.load(BackupSettings),
         mail=source.load(MailSettings),

@@ -33,6 +33,7 @@ NAV = (
     *oncall_wiring.NAV,
     *incidents_wiring.NAV,
     *status_wiring.NAV,
+    *responding.NAV,
     *telemetry_wiring.NAV,
     *timeline_routes.NAV,
     *audit_wiring.NAV,

@@ -12,13 +12,13 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
-from watchkeeper.app import runbook_lending
+from watchkeeper.app import learning, runbook_lending
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.journal.listeners import Listener
 from watchkeeper.kernel.keys import InstallationKey
-from watchkeeper.kernel.web.pages import BadgeSource
+from watchkeeper.kernel.web.pages import BadgeSource, BannerSource, NavItem
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Recurring, Worker
 from watchkeeper.modules.alerts.public import Alerting, FactLinks, GroupButtons
@@ -27,14 +27,16 @@ from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.story import wiring as story
 from watchkeeper.modules.oncall.paging.engine import Engine
+from watchkeeper.modules.postmortems import wiring as postmortems
 from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.runbooks.public import Actions, Running
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.status import wiring as status
 
-ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *story.ROUTERS, *status.ROUTERS)
-TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **story.TEMPLATES, **status.TEMPLATES}
-STATIC: dict[str, Path] = {**incidents.STATIC, **story.STATIC}
+ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *story.ROUTERS, *postmortems.ROUTERS, *status.ROUTERS)
+NAV: tuple[NavItem, ...] = (*postmortems.NAV,)
+TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **story.TEMPLATES, **postmortems.TEMPLATES, **status.TEMPLATES}
+STATIC: dict[str, Path] = {**incidents.STATIC, **story.STATIC, **postmortems.STATIC}
 
 
 def responding_parts(
@@ -57,6 +59,7 @@ def responding_parts(
             folder=server.data,
             base_url=base_url,
         ),
+        **learning.learning_parts(configuration, db, clock, key, before, base_url),
     }
     stories = story.story_parts(
         found[Incidenting], before[FactLinks], found[Actions], found[Running], before[slo.Engine]
@@ -69,9 +72,14 @@ def exact(parts: Parts) -> dict[str, ASGIApp]:
     return {**status.exact(parts)}
 
 
+def banners(parts: Mapping[Any, Any]) -> tuple[BannerSource, ...]:
+    """What everybody has to know of them."""
+    return (parts[postmortems.OwedWatch],)
+
+
 def badges(parts: Mapping[Any, Any]) -> tuple[BadgeSource, ...]:
     """What waits on their pages."""
-    return (parts[incidents.OpenIncidents],)
+    return (parts[incidents.OpenIncidents], parts[postmortems.OwedWatch])
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
@@ -81,12 +89,13 @@ def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
 
 def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
     """Who hears of facts."""
-    return (*incidents.listeners(parts[Incidenting], clock), *status.listeners(clock))
+    return (*incidents.listeners(parts[Incidenting], clock), *postmortems.listeners(), *status.listeners(clock))
 
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     """Lanes of their own: nothing that they do holds up a page."""
-    return (*incidents.workers(parts, db, clock), status.worker(parts, db, clock))
+    of_incidents = incidents.workers(parts, db, clock)
+    return (*of_incidents, postmortems.worker(parts, db, clock), status.worker(parts, db, clock))
 
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
@@ -97,5 +106,6 @@ def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
 @asynccontextmanager
 async def running(parts: Parts, db: Database) -> AsyncIterator[None]:
     """What looks again and again while the block lasts."""
-    async with status.running(parts), parts[incidents.OpenIncidents].running():
+    watches = parts[incidents.OpenIncidents].running(), parts[postmortems.OwedWatch].running()
+    async with status.running(parts), watches[0], watches[1]:
         yield

@@ -191,7 +191,9 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners((store, audit[Sealer], backup.watch, *paging.banners(calling))),
+        Banners: Banners(
+            (store, audit[Sealer], backup.watch, *paging.banners(calling), *responding.banners(following))
+        ),
         Badges: Badges((drift, *paging.badges(calling), *responding.badges(following))),
         DriftWatch: drift,
         Tail: Tail(db),

@@ -22,6 +22,7 @@ _OWNERS = (
     "watchkeeper.modules.alerts.tables",
     "watchkeeper.modules.incidents.tables",
     "watchkeeper.modules.status.tables",
+    "watchkeeper.modules.postmortems.tables",
     "watchkeeper.app.audit.tables",
 )
 

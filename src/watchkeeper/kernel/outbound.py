@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -116,7 +116,13 @@ class Outbound:
         return found
 
     def ask(
-        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, largest: int = LARGEST_ANSWER
+        self,
+        url: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        largest: int = LARGEST_ANSWER,
+        method: Literal["POST", "GET"] = "POST",
     ) -> Answer:
         """The same for an answer of any status, of which at most `largest` bytes are read."""
         from watchkeeper.kernel import outbound_wire
@@ -133,6 +139,7 @@ class Outbound:
                 deadline=deadline,
                 largest=largest,
                 ca_file=self.ca_file,
+                method=method,
             )
         except outbound_wire.Failed as failed:
             raise DeliveryFailed(f"{parsed.host} {failed}") from None

@@ -30,8 +30,9 @@ def ask(
     deadline: Deadline,
     largest: int,
     ca_file: Path | None,
+    method: str = "POST",
 ) -> tuple[int, Mapping[str, str], bytes]:
-    """POST it to this address of the URL's host; answers status, headers by small names, and the body's beginning.
+    """Send it to this address of the URL's host; answers status, headers by small names, and the body's beginning.
 
     Raises Failed.
     """
@@ -56,7 +57,7 @@ def ask(
                 ssl_context=trusting(ca_file) if url.scheme == "https" else None, network_backend=_Bounded(deadline)
             ) as pool,
             pool.stream(
-                "POST",
+                method,
                 target,
                 headers=list(sent.items()),
                 content=body,

@@ -31,6 +31,9 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "alert_integration": lambda _: "/alerts/integrations",
     "alert_heartbeat": lambda _: "/alerts/heartbeats",
     "incident": lambda incident: f"/incidents/{quote(incident)}",
+    "postmortem": lambda postmortem: f"/postmortems/{quote(postmortem)}",
+    "action_item": lambda _: "/postmortems/actions",
+    "tracker": lambda _: "/postmortems/tracker",
     "slo_data_source": lambda _: "/slos/data-sources",
     "slo_source": lambda _: "/slos/data-sources",
 }
@@ -50,6 +53,7 @@ _ICONS = {
     "alerts.change_recorded": "info",
     "alerts": "danger",
     "incidents": "danger",
+    "postmortems": "postmortem",
     "slo": "metrics",
     "audit": "key",
     "catalog": "services",

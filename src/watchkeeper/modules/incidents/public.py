@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
-from watchkeeper.modules.alerts.public import Alerting
+from watchkeeper.modules.alerts.public import Alerting, GroupState
 from watchkeeper.modules.incidents import clocks, store, store_records
 from watchkeeper.modules.incidents.clocks import ClockKind, ClockState, IncidentClock, Targets
+from watchkeeper.modules.incidents.groups import groups_of
 from watchkeeper.modules.incidents.model import (
     Entry,
     EntryKind,
@@ -48,6 +49,7 @@ __all__ = [
     "Status",
     "Targets",
     "Update",
+    "alert_groups",
     "clocks_of",
     "entries",
     "incident",
@@ -111,6 +113,11 @@ def links(session: Session, incident_id: str) -> list[Link]:
 def responders(session: Session, incident_id: str) -> list[Responder]:
     """Who worked on it, whoever came first in front."""
     return store.responders_of(session, [incident_id])[incident_id]
+
+
+def alert_groups(session: Session, one: Incident) -> list[GroupState]:
+    """Its alert groups, without those by which it calls people itself."""
+    return groups_of(session, one)
 
 
 def clocks_of(one: Incident, targets: Targets, now: datetime) -> tuple[IncidentClock, ...]:

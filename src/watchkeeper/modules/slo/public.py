@@ -18,12 +18,14 @@ __all__ = [
     "AlertState",
     "Engine",
     "Figures",
+    "Spent",
     "Verdict",
     "all_names",
     "burning_since",
     "figures_of",
     "names",
     "open_alerts",
+    "spent_between",
     "verdict",
 ]
 
@@ -73,6 +75,37 @@ def verdict(session: Session, engine: Engine, service: str, now: datetime) -> Ve
 def figures_of(session: Session, engine: Engine, service: str, now: datetime) -> list[Figures]:
     """Every objective of a service, worst first."""
     return reading.all_figures(session, engine, now, service=service)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a stretch of time took of the error budget of one objective: `share` of the whole window's budget, of which
+    `left` is what remains now."""
+
+    slo: str
+    objective: str
+    bad: float
+    total: float
+    share: float
+    left: float
+
+
+def spent_between(
+    session: Session, engine: Engine, service: str, since: datetime, until: datetime, now: datetime
+) -> list[Spent]:
+    """Of every objective of a service that counted anything in [since, until), by whole minutes; the most first."""
+    found = []
+    for one in figures_of(session, engine, service, now):
+        tracker = engine.tracker(one.definition.name, one.objective.name)
+        if tracker is None or one.budget.allowed <= 0:
+            continue
+        with engine.lock:
+            counts = tracker.series.between(since.timestamp() // 60 * 60, until.timestamp())
+        if counts.total > 0:
+            share = counts.bad / one.budget.allowed
+            left = one.budget.remaining
+            found.append(Spent(one.definition.name, one.objective.name, counts.bad, counts.total, share, left))
+    return sorted(found, key=lambda one: (-one.share, one.slo, one.objective))
 
 
 def open_alerts(session: Session) -> list[AlertState]:
