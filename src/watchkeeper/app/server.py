@@ -191,10 +191,7 @@ def _parts(
         InstallationKey: key,
         Csrf: Csrf(key.derive("web.forms"), secure=(server.base_url or "").startswith("https://")),
         ReadyChecks: ReadyChecks((DatabaseReady(db),)),
-        Banners: Banners(
-            (store, audit[Sealer], backup.watch, *paging.banners(calling), *responding.banners(following))
-        ),
-        Badges: Badges((drift, *paging.badges(calling), *responding.badges(following))),
+        **_told((store, audit[Sealer], backup.watch), drift, calling, following),
         DriftWatch: drift,
         Tail: Tail(db),
         catalog.ReadinessChecks: _readiness(db, clock, telemetry[Telemetry]),
@@ -213,6 +210,16 @@ def _parts(
         Backups: backup.backups,
     }
     return Parts(parts)
+
+
+def _told(
+    own: tuple[Any, ...], drift: DriftWatch, calling: dict[Any, Any], following: dict[Any, Any]
+) -> dict[Any, Any]:
+    """What every page shows: lines above it, and numbers beside the names of pages."""
+    return {
+        Banners: Banners((*own, *paging.banners(calling), *responding.banners(following))),
+        Badges: Badges((drift, *paging.badges(calling), *responding.badges(following))),
+    }
 
 
 def _readiness(db: Database, clock: Clock, telemetry: Telemetry) -> catalog.ReadinessChecks:
