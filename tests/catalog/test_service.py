@@ -175,6 +175,7 @@ def test_the_tabs_of_a_service_are_the_same_on_each_of_its_pages() -> None:
         ("Traces", False),
         ("Logs", False),
         ("Metrics", False),
+        ("Runbook", False),
         ("About", True),
     ]
     assert dict(public.tabs_of("team a/web"))["About"] == "/services/team%20a/web/about"

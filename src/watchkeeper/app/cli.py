@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watchkeeper import __version__
-from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, demo
+from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, cli_runner, demo
 from watchkeeper.app.cli_alert import alert_cli, heartbeat_cli
 from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_config import config_cli
@@ -16,6 +16,7 @@ from watchkeeper.app.cli_incident import incident_cli
 from watchkeeper.app.cli_oncall import oncall_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_postmortem import postmortem_cli
+from watchkeeper.app.cli_runbook import runbook_cli
 from watchkeeper.app.cli_segment import segment_cli
 from watchkeeper.app.cli_slo import slo_cli
 from watchkeeper.app.cli_status import status_cli
@@ -44,6 +45,7 @@ cli.add_typer(incident_cli, name="incident")
 cli.add_typer(oncall_cli, name="oncall")
 cli.add_typer(person_cli, name="person")
 cli.add_typer(postmortem_cli, name="postmortem")
+cli.add_typer(runbook_cli, name="runbook")
 cli.add_typer(segment_cli, name="segment")
 cli.add_typer(slo_cli, name="slo")
 cli.add_typer(status_cli, name="status")
@@ -51,6 +53,7 @@ cli.add_typer(token_cli, name="token")
 cli_ops.add_to(cli)
 cli_ops_files.add_to(cli)
 cli_backup.add_to(cli)
+cli_runner.add_to(cli)
 demo.add_to(cli)
 
 ConfigOption = Annotated[

@@ -17,6 +17,7 @@ from watchkeeper.modules.identity import wiring as identity_wiring
 from watchkeeper.modules.incidents import wiring as incidents_wiring
 from watchkeeper.modules.notify import wiring as notify_wiring
 from watchkeeper.modules.oncall import wiring as oncall_wiring
+from watchkeeper.modules.runbooks import wiring as runbooks_wiring
 from watchkeeper.modules.slo import wiring as slo_wiring
 from watchkeeper.modules.status import wiring as status_wiring
 from watchkeeper.modules.subjects import wiring as subjects_wiring
@@ -34,6 +35,7 @@ NAV = (
     *incidents_wiring.NAV,
     *status_wiring.NAV,
     *responding.NAV,
+    *runbooks_wiring.NAV,
     *telemetry_wiring.NAV,
     *timeline_routes.NAV,
     *audit_wiring.NAV,

@@ -33,10 +33,23 @@ from watchkeeper.modules.runbooks.public import Actions, Running
 from watchkeeper.modules.slo import public as slo
 from watchkeeper.modules.status import wiring as status
 
-ROUTERS: tuple[APIRouter, ...] = (*incidents.ROUTERS, *story.ROUTERS, *postmortems.ROUTERS, *status.ROUTERS)
+ROUTERS: tuple[APIRouter, ...] = (
+    *runbooks.ROUTERS,
+    *incidents.ROUTERS,
+    *story.ROUTERS,
+    *postmortems.ROUTERS,
+    *status.ROUTERS,
+)
 NAV: tuple[NavItem, ...] = (*postmortems.NAV,)
-TEMPLATES: dict[str, Path] = {**incidents.TEMPLATES, **story.TEMPLATES, **postmortems.TEMPLATES, **status.TEMPLATES}
-STATIC: dict[str, Path] = {**incidents.STATIC, **story.STATIC, **postmortems.STATIC}
+TEMPLATES: dict[str, Path] = {
+    **runbooks.TEMPLATES,
+    **incidents.TEMPLATES,
+    **story.TEMPLATES,
+    **postmortems.TEMPLATES,
+    **status.TEMPLATES,
+}
+STATIC: dict[str, Path] = {**runbooks.STATIC, **incidents.STATIC, **story.STATIC, **postmortems.STATIC}
+BODY_LIMITS: dict[str, int | None] = {**runbooks.BODY_LIMITS}
 
 
 def responding_parts(
@@ -107,5 +120,5 @@ def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
 async def running(parts: Parts, db: Database) -> AsyncIterator[None]:
     """What looks again and again while the block lasts."""
     watches = parts[incidents.OpenIncidents].running(), parts[postmortems.OwedWatch].running()
-    async with status.running(parts), watches[0], watches[1]:
+    async with status.running(parts), watches[0], watches[1], parts[runbooks.RunnerHere].running():
         yield

@@ -15,6 +15,7 @@ from watchkeeper.modules.runbooks.errors import ActionFailed, InputsInvalid
 from watchkeeper.modules.runbooks.public import Action, Asking, Outcome, Undoing
 
 _SOURCE = "runbook"
+ACTION_NAMES = frozenset({"set-parameter", "revert-change", "silence", "end-silence", "resolve-alert"})
 _MOST_MINUTES = 92 * 24 * 60
 
 

@@ -35,7 +35,9 @@ def runbook_parts(
     """The parts of runbooks; `before` are those of the modules above them that lend them something."""
     live = LiveValues(db, clock, before[traffic.Telemetry], before[slo.Engine])
     actions = Actions.of(actions_of(before[alerts.Alerting]))
-    return wiring.runbook_parts(configuration.runbooks, ServerKnowledge(), actions, live)
+    return wiring.runbook_parts(
+        db, clock, configuration.runbooks, configuration.outbound, ServerKnowledge(), actions, live
+    )
 
 
 def linting() -> Linting:

@@ -273,6 +273,7 @@ def _app(parts: Parts, store: telemetry_wiring.TelemetryStore, db: Database, clo
         exact=responding.exact(parts),
         body_limits={
             **subjects_wiring.BODY_LIMITS,
+            **responding.BODY_LIMITS,
             "/v1": None,
             "/ofrep": None,
             **dict.fromkeys(paging.HOT),

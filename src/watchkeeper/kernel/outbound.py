@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -122,9 +122,9 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         *,
         largest: int = LARGEST_ANSWER,
-        method: Literal["POST", "GET"] = "POST",
+        method: str = "POST",
     ) -> Answer:
-        """The same for an answer of any status, of which at most `largest` bytes are read."""
+        """The same for an answer of any status, of which at most `largest` bytes are read, and for other methods."""
         from watchkeeper.kernel import outbound_wire
 
         parsed = self.require(url)

@@ -22,12 +22,13 @@ from watchkeeper.modules.alerts import public, store, store_details, store_integ
 from watchkeeper.modules.alerts.around import FactLinks, changes_around, history_of
 from watchkeeper.modules.alerts.buttons import GroupButtons
 from watchkeeper.modules.alerts.errors import AlertInvalid, GroupNotFound
-from watchkeeper.modules.alerts.model import GroupState, Severity, Status
+from watchkeeper.modules.alerts.model import AlertState, GroupState, Severity, Status
 from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS, VIEW_ALERTS
 from watchkeeper.modules.alerts.public import Alerting, GroupFilter
 from watchkeeper.modules.alerts.routes import Db, GroupId, Now, Responder, TheAlerting, Viewer, place_of
 from watchkeeper.modules.alerts.service import Alerts
 from watchkeeper.modules.identity import public as identity
+from watchkeeper.modules.runbooks import public as runbooks
 
 router = page_router()
 NAV = (NavItem("Alerts", "/alerts", "danger", order=12, permission=VIEW_ALERTS, key="a"),)
@@ -217,6 +218,17 @@ async def resolve(
     return await _act(request, who, db, clock, alerting, group_id, verb)
 
 
+def runbook_of(session: Session, group: GroupState, found: list[AlertState]) -> tuple[runbooks.Runbook, str] | None:
+    """The runbook of an alert by any of its names, with the section about it; else that of its service."""
+    labels = [one.labels for one in found[:5]]
+    names = [group.slo, *(one.get(name) for name in ("alertname", "slo", "family") for one in labels), group.title]
+    for name in dict.fromkeys(one for one in names if one):
+        if (best := runbooks.for_alert(session, name, group.service)) is not None:
+            return best
+    of_service = runbooks.for_service(session, group.service) if group.service else None
+    return (of_service, "") if of_service is not None else None
+
+
 async def _act(
     request: Request,
     who: Actor,
@@ -253,6 +265,7 @@ async def _alert_page(request: Request, who: Actor, db: Db, group_id: str, refus
             "buttons": buttons.of(session, group, who),
             "history": history,
             "names": identity.names(session, people | {one.fact.actor for one in (*changes, *history)}),
+            "runbook": runbook_of(session, group, found),
             "way": way.integration.name if way is not None else group.integration.removeprefix("own:"),
         }
 

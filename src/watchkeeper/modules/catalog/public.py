@@ -92,6 +92,7 @@ def tabs_of(name: str) -> list[tuple[str, str]]:
         ("Traces", f"/traces?service={query}"),
         ("Logs", f"/logs?service={query}"),
         ("Metrics", f"/services/{path}/metrics"),
+        ("Runbook", f"/services/{path}/runbook"),
         ("About", f"/services/{path}/about"),
     ]
 

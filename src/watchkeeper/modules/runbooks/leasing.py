@@ -87,6 +87,11 @@ class Leases:
             )
         return None
 
+    def anything(self) -> bool:
+        """Whether a claim would find something, or something to tidy up: for a look that writes nothing."""
+        late = store_runs.leased_until(self.session, before=self.clock.now())
+        return bool(late) or bool(store_runs.waiting_for_runner(self.session, limit=1))
+
     def begin(self, run_id: str, number: int, token: int) -> None:
         """The runner begins now: from here on nobody may repeat the step unless its file allows it.
 
@@ -157,7 +162,8 @@ class Leases:
         """Look at every step whose runner fell silent; answers how many were given up or given back."""
         now = self.clock.now()
         count = 0
-        for run_id in store_runs.leased_until(self.session, before=now):
+        late = store_runs.leased_until(self.session, before=now)
+        for run_id in dict.fromkeys([*late, *store_runs.that_run(self.session)]):
             run = store_runs.run(self.session, run_id, lock=True)
             for one in run.steps if run is not None else ():
                 becomes = lost(one, now)

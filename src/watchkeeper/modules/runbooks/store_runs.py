@@ -107,9 +107,15 @@ def waiting_for_runner(session: Session, *, limit: int = 20) -> list[str]:
 
 
 def leased_until(session: Session, *, before: datetime) -> list[str]:
-    """Ids of runs with a step whose lease ended before an instant, or that runs for whatever reason."""
-    late = steps.c.lease_until.is_not(None) & ((steps.c.lease_until < before) | (steps.c.state == State.RUNNING.value))
+    """Ids of runs with a step whose lease ended before an instant."""
+    late = steps.c.lease_until.is_not(None) & (steps.c.lease_until < before)
     query = select(steps.c.run_id).where(late & steps.c.state.in_(_OPEN)).distinct()
+    return list(session.execute(query).scalars())
+
+
+def that_run(session: Session) -> list[str]:
+    """Ids of runs of which a step runs somewhere."""
+    query = select(steps.c.run_id).where(steps.c.state == State.RUNNING.value).distinct()
     return list(session.execute(query).scalars())
 
 

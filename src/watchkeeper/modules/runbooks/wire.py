@@ -160,6 +160,17 @@ class RunbookView(RunbookSummary):
     findings: list[ProblemView]
 
 
+class KnownView(BaseModel):
+    """Names that exist; null where nobody can say."""
+
+    services: frozenset[str] | None
+    owners: frozenset[str] | None
+    alerts: frozenset[str] | None
+    parameters: frozenset[str] | None
+    runbooks: frozenset[str] | None
+    actions: frozenset[str] | None
+
+
 class HitView(BaseModel):
     """A section that a search found."""
 

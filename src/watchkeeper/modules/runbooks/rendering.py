@@ -1,0 +1,91 @@
+"""A runbook's text as HTML: HTML in it is text, links lead to http, https, mailto or this server, steps are marked."""
+
+# ruff: noqa: ARG002 (the library hands each part the same)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from watchkeeper.modules.runbooks.model import Content, How, Step
+from watchkeeper.modules.runbooks.reading import content_of
+
+_LINK = re.compile(r"(https?://|mailto:|/(?!/)|#|[\w.-]+\.md(#|$))", re.IGNORECASE)
+_HOW = {How.SHELL: "runs on a runner", How.HTTP: "a request by a runner", How.ACTION: "done by Watchkeeper"}
+
+
+def html_of(content: Content) -> Markup:
+    """The body, without front matter and the heading that repeats the title."""
+    return _rendered(content.name, content.text)
+
+
+@lru_cache(maxsize=256)
+def _rendered(name: str, text: str) -> Markup:
+    content = content_of(name, text)
+    lines = text.removeprefix("\ufeff").splitlines()
+    ends = [number for number, line in enumerate(lines) if line.rstrip() == "---"]
+    body = "\n".join(["", *([""] * ends[1]), *lines[ends[1] + 1 :]][1:]) if len(ends) > 1 else text
+    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    environment: dict[str, Any] = {
+        "anchors": iter([one.anchor for one in content.sections]),
+        "steps": {one.line: one for one in content.steps},
+    }
+    # Every character of the text was escaped by the parser, and every tag is one of those it makes.
+    return Markup(parser.render(body, environment))  # noqa: S704  # nosec B704
+
+
+class _Renderer(RendererHTML):
+    """The usual HTML, with anchors at headings and marks at steps."""
+
+    def heading_open(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """With the anchor that the rest of Watchkeeper knows it by."""
+        anchor = next(env["anchors"], "")
+        return f'<{tokens[index].tag} id="{escape(anchor)}">'
+
+    def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """Other places get a plain `rel`; an address of an unknown sort leads nowhere."""
+        target = str(tokens[index].attrGet("href") or "")
+        if not _LINK.match(target):
+            return "<a>"
+        if re.match(r"[\w.-]+\.md(#|$)", target):
+            target = "/runbooks/" + target.replace(".md", "", 1)
+        outside = ' rel="noopener noreferrer"' if "://" in target else ""
+        return f'<a href="{escape(target)}"{outside}>'
+
+    def image(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """As a link: a picture from elsewhere would tell its owner who reads this."""
+        token = tokens[index]
+        target = str(token.attrGet("src") or "")
+        words = escape(token.content or target)
+        return f'<a href="{escape(target)}" rel="noopener noreferrer">{words}</a>' if _LINK.match(target) else words
+
+    def fence(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """A block; one that is a step says so."""
+        token = tokens[index]
+        code = f"<pre><code>{escape(token.content)}</code></pre>"
+        step: Step | None = env["steps"].get((token.map or [0])[0] + 1)
+        return f'<div class="wr-step">{_head(step)}{code}</div>' if step is not None else code
+
+
+def _head(step: Step) -> str:
+    said = [_HOW.get(step.how, ""), *_words(step)]
+    words = escape("; ".join(one for one in said if one))
+    return f'<p class="wr-step-head"><b>{escape(step.key)}</b> <span class="wk-muted">{words}</span></p>'
+
+
+def _words(step: Step) -> Iterator[str]:
+    confirm: Mapping[str, str] = {"none": "asks nobody", "confirm": "asks first", "second": "asks a second person"}
+    yield confirm[step.confirm.value]
+    yield f"at most {step.timeout} s" if step.timeout < 120 else f"at most {step.timeout // 60} min"
+    if step.undo:
+        yield f"undone by {step.undo}"
+    if step.repeatable:
+        yield "may be repeated"

@@ -1,0 +1,54 @@
+"""`watchkeeper runbook`: begin a file, and look for what is wrong with it, without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from watchkeeper.app.cli import cli
+
+
+def ask(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["runbook", *arguments])
+
+
+def test_a_new_file_says_what_is_to_be_written_and_overwrites_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "ops" / "runbooks"
+    made = ask("new", "--service", "shop", "--owner", "team-shop", "--folder", str(folder), "--json")
+    assert made.exit_code == 0
+    path = Path(json.loads(made.stdout)["written"])
+    assert path == folder / "shop.md"
+    assert ask("new", "--service", "shop", "--folder", str(folder)).exit_code == 1
+    assert ask("new", "--folder", str(folder)).exit_code == 1
+    assert ask("new", "--alert", "Too slow!", "--folder", str(folder)).exit_code == 0
+    assert (folder / "too-slow.md").exists()
+    found = ask("lint", str(folder), "--json")
+    assert found.exit_code == 1
+    said = json.loads(found.stdout)
+    assert {one["code"] for one in said} >= {"section-empty"}
+    assert said[0]["where"].startswith(f"{folder}/shop.md:")
+
+
+def test_lint_knows_the_names_of_the_ops_directory_around_a_file(tmp_path: Path) -> None:
+    ops = tmp_path / "ops"
+    for folder in ("services", "runbooks"):
+        (ops / folder).mkdir(parents=True)
+    (ops / "services" / "shop.yaml").write_text("name: shop\nowner: team-shop\n", encoding="utf-8")
+    text = "---\ntitle: Shop\nservice: shap\nowners: [team-shap]\n---\n\n```sh {run=shell id=a}\nif\n```\n"
+    (ops / "runbooks" / "shop.md").write_text(text, encoding="utf-8")
+    lines = ask("lint", str(ops)).stderr.splitlines()
+    where = f"{ops}/runbooks/shop.md"
+    assert f"{where}:3:10: expected a service of the catalog, found 'shap': did you mean shop?" in lines
+    assert f"{where}:4:10: expected a team or person, found 'team-shap': did you mean team-shop?" in lines
+    assert any(one.startswith(f"{where}:9:1: expected a script that parses") for one in lines)
+
+
+def test_a_file_that_can_not_be_read_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "shop.md"
+    path.write_text("---\ntitle: Shop\nservise: shop\n---\n", encoding="utf-8")
+    found = ask("lint", str(path))
+    assert found.exit_code == 1
+    assert f"{path}:3:1: expected one of" in found.stderr
+    assert ask("lint", str(tmp_path / "none.md")).exit_code == 1
