@@ -171,6 +171,12 @@ class Stage:
         with self.database.begin() as session:
             handler.finish(session, task, result)
 
+    def task(self, key: str) -> Task:
+        """A piece of work as a worker would get it; it stays due."""
+        with self.database.read() as session:
+            row = session.execute(select(work).where(work.c.key == key)).one()
+            return Task(row.id, row.kind, row.key, row.payload, 1, 1)
+
     def due_work(self, *kinds: str) -> list[str]:
         """Keys of what is due or waits."""
         with self.database.read() as session:

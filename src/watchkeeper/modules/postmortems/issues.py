@@ -93,7 +93,7 @@ class OpenIssue:
                 session,
                 kind=ISSUE,
                 key=f"{ISSUE}:{action.id}:{action.version}:{tries}",
-                due_at=self.db.database_now(session) + wait,
+                due_at=now + wait,
                 payload={
                     "action": action.id,
                     "tries": tries,

@@ -1,0 +1,187 @@
+"""Action items as GitHub issues: one each, whatever fails on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.postmortems.support import BASE, BY, URL, Stage
+from tests.postmortems.tracker import FakeGitHub
+from watchkeeper.modules.postmortems.errors import ActionInvalid, TrackerInvalid, TrackerMissing
+from watchkeeper.modules.postmortems.issues import MOST_TRIES
+from watchkeeper.modules.postmortems.model import ActionItem, ActionState, IssueState
+
+ISSUE = "postmortems.issue"
+TOKEN = "ghp_secret_token"
+
+
+def wanted(stage: Stage, github: FakeGitHub, title: str = "Add a confirmation", **said: str) -> ActionItem:
+    """An action item whose issue was asked for."""
+    if not stage.kinds():
+        stage.tracks(github.url)
+        stage.incident()
+    one = stage.action(stage.postmortem(), title, **said)
+    asked: ActionItem = stage.act(lambda verbs: verbs.want_issue(one.id, **BY))
+    return asked
+
+
+def test_an_issue_is_wanted_before_it_is_asked_for_and_opened_once(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github, detail="Ask @octocat about the prompt.")
+    assert (one.issue.state, github.asked) == (IssueState.WANTED, [])
+    stage.act(lambda verbs: verbs.want_issue(one.id, **BY))
+    assert stage.work_off(ISSUE) == 1
+    [issue] = github.issues
+    assert issue["title"] == "Add a confirmation"
+    assert f"{BASE}/postmortems/{one.postmortem}" in issue["body"]
+    assert "@octocat" not in issue["body"], "nobody is called by what somebody wrote"
+    now = stage.now_is(one)
+    assert (now.issue.state, now.issue.number) == (IssueState.OPEN, 1)
+    assert now.issue.url.startswith("https://github.example/")
+    assert github.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_a_crash_after_the_answer_leaves_one_issue(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    [key] = stage.due_work(ISSUE)
+    # The process dies between GitHub's answer and the record of it.
+    task = stage.task(key)
+    stage.handlers[ISSUE].act(task)
+    assert len(github.issues) == 1
+    stage.work_off(ISSUE)
+    assert len(github.issues) == 1
+    assert stage.now_is(one).issue.number == 1
+    assert stage.facts("postmortems.issue_created")[0].data["found"] is True
+
+
+def test_an_answer_that_never_comes_leaves_one_issue(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    github.answers = [200, "hang_up"]
+    stage.work_off(ISSUE)
+    assert len(github.issues) == 1
+    assert "tried 1 times" in stage.now_is(one).issue.problem
+    stage.work_off(ISSUE, until=timedelta(minutes=5))
+    assert len(github.issues) == 1
+    assert stage.now_is(one).issue.state is IssueState.OPEN
+
+
+@pytest.mark.parametrize("status", [500, 502, 429])
+def test_a_github_that_is_away_is_tried_again_with_growing_pauses(
+    stage: Stage, github: FakeGitHub, status: int
+) -> None:
+    one = wanted(stage, github)
+    github.answers = [status] * 3
+    stage.work_off(ISSUE)
+    assert (github.issues, stage.now_is(one).issue.state) == ([], IssueState.WANTED)
+    assert stage.now_is(one).issue.problem
+    stage.work_off(ISSUE, until=timedelta(hours=1))
+    assert len(github.issues) == 1
+    assert stage.now_is(one).issue.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "not accepted any more"), (403, "may not do that"), (404, "no such repository")]
+)
+def test_a_github_that_refuses_is_asked_no_more_until_somebody_asks_again(
+    stage: Stage, github: FakeGitHub, status: int, words: str
+) -> None:
+    one = wanted(stage, github)
+    github.answers = [status]
+    stage.work_off(ISSUE, until=timedelta(days=3))
+    now = stage.now_is(one)
+    assert (now.issue.state, len(github.asked)) == (IssueState.REFUSED, 1)
+    assert words in now.issue.problem
+    assert words in stage.page().text(f"/postmortems/{one.postmortem}")
+    assert TOKEN not in "".join(str(fact.data) for fact in stage.facts())
+    stage.act(lambda verbs: verbs.want_issue(one.id, **BY))
+    stage.work_off(ISSUE)
+    assert stage.now_is(one).issue.state is IssueState.OPEN
+
+
+def test_after_two_days_of_silence_somebody_has_to_look(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    github.answers = [503] * MOST_TRIES
+    stage.work_off(ISSUE, until=timedelta(days=4))
+    assert stage.now_is(one).issue.state is IssueState.REFUSED
+    assert stage.kinds().count("issue_refused") == 1
+
+
+def test_what_is_closed_there_is_done_here_and_open_again_when_it_is_opened_again(
+    stage: Stage, github: FakeGitHub
+) -> None:
+    done, dropped = wanted(stage, github), wanted(stage, github, "Another")
+    stage.work_off(ISSUE)
+    github.close(1)
+    github.close(2, "not_planned")
+    stage.read_back()
+    assert stage.now_is(done).state is ActionState.DONE
+    assert stage.now_is(dropped).state is ActionState.DROPPED
+    facts = len(stage.facts())
+    stage.read_back()
+    assert len(stage.facts()) == facts, "what did not change is no news"
+    github.open(1)
+    stage.read_back()
+    assert stage.now_is(done).state is ActionState.OPEN
+
+
+def test_an_issue_that_stays_open_overrules_nobody(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    stage.work_off(ISSUE)
+    stage.act(lambda verbs: verbs.change(one.id, {"state": ActionState.DONE}, **BY))
+    stage.read_back()
+    assert stage.now_is(one).state is ActionState.DONE
+
+
+def test_reading_back_from_a_github_that_fails_changes_nothing(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    stage.work_off(ISSUE)
+    github.answers = [500]
+    stage.read_back()
+    assert stage.now_is(one).issue.problem == ""
+    github.answers = [410]
+    stage.read_back()
+    assert "deleted" in stage.now_is(one).issue.problem
+    assert stage.now_is(one).state is ActionState.OPEN
+
+
+def test_without_a_tracker_and_for_what_is_over_no_issue_is_opened(stage: Stage, github: FakeGitHub) -> None:
+    stage.incident()
+    one = stage.action(stage.postmortem())
+    with pytest.raises(TrackerMissing):
+        stage.act(lambda verbs: verbs.want_issue(one.id, **BY))
+    stage.tracks(github.url)
+    stage.act(lambda verbs: verbs.change(one.id, {"state": ActionState.DONE}, **BY))
+    with pytest.raises(ActionInvalid):
+        stage.act(lambda verbs: verbs.want_issue(one.id, **BY))
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("repository", {"repository": "no-slash"}),
+        ("repository", {"repository": "../etc"}),
+        ("repository", {"repository": "a/.."}),
+        ("api_url", {"api_url": "http://github.example"}),
+        ("api_url", {"api_url": "https://10.0.0.1"}),
+        ("api_url", {"api_url": "file:///etc/passwd"}),
+        ("token", {"token": "with space in it"}),
+    ],
+)
+def test_a_tracker_that_can_not_be_is_refused_with_what_was_expected(
+    stage: Stage, field: str, said: dict[str, str]
+) -> None:
+    order = {"repository": "duet/operations", "token": TOKEN, **said}
+    answer = stage.api("admin").put(f"{URL}/tracker", json=order)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == field
+    assert TOKEN not in answer.text
+
+
+def test_the_token_is_shown_to_nobody_and_goes_to_no_other_address(stage: Stage, github: FakeGitHub) -> None:
+    stage.tracks(github.url)
+    for shown in (stage.api("admin").get(f"{URL}/tracker").text, stage.page("cleo").get("/postmortems/tracker").text):
+        assert "duet/operations" in shown
+        assert TOKEN not in shown
+    with pytest.raises(TrackerInvalid, match="needs its token"):
+        stage.tracks("https://elsewhere.example", token="")
+    assert stage.api().put(f"{URL}/tracker", json={"repository": "a/b", "token": TOKEN}).status_code == 403
