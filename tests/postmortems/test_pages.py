@@ -61,6 +61,16 @@ def test_html_and_links_that_act_are_shown_as_text_and_do_nothing(stage: Stage) 
     assert "<script>alert" not in stage.page().get("/postmortems/actions").text
 
 
+def test_the_page_of_an_incident_leads_to_its_postmortem_or_to_the_button_that_drafts_it(stage: Stage) -> None:
+    over = stage.incident("SEV-3")
+    path = f"/postmortems/of/{over.id}"
+    assert "Draft it from the record" in stage.page("ann").text(path)
+    assert "Draft it from the record" not in stage.page("vic").text(path)
+    made = stage.page("ann").submit("/postmortems/draft", {}, page=path)
+    assert made.status_code == 303
+    assert stage.page("vic").get(path).headers["location"] == made.headers["location"]
+
+
 def test_blaming_words_are_pointed_at_while_somebody_writes(stage: Stage) -> None:
     stage.incident()
     one = stage.postmortem()

@@ -88,6 +88,16 @@ def test_what_stands_around_hides_nothing(before: str, word: str, after: str) ->
     assert f" {word} ," not in found.text
 
 
+def test_what_a_draft_asks_for_is_shared_with_nobody(stage: Stage) -> None:
+    stage.incident()
+    one = stage.postmortem()
+    assert "*Which alert would have?*" in stage.text(one, Section.DETECTION)
+    made = stage.share(lambda verbs: verbs.preview(one.id))
+    texts = "".join(section["text"] for section in made.content["sections"])
+    assert "It was noticed by hand" in texts
+    assert "?" not in texts
+
+
 def test_what_is_shared_was_looked_at_and_is_frozen(stage: Stage) -> None:
     stage.incident(summary="Ann saw it on db-03.prod.duet.example first.")
     one = stage.postmortem()

@@ -160,6 +160,23 @@ async def draft(
     return RedirectResponse(f"/postmortems/{await db.write(make)}", status_code=303)
 
 
+@router.get("/postmortems/of/{incident}")
+async def of_incident(
+    who: Viewer, request: Request, incident: Annotated[str, Path(min_length=1, max_length=100)], db: Db
+) -> Response:
+    """Where the page of an incident leads: to its postmortem, or to the button that drafts it."""
+    found = await db.ask(lambda session: store.of_incident(session, incident))
+    if found is not None:
+        return RedirectResponse(f"/postmortems/{found.id}", status_code=303)
+    return render(
+        request,
+        "postmortems/none.html",
+        incident=incident,
+        may_edit=who.may(EDIT_POSTMORTEMS),
+        tab_items=tabs("/postmortems"),
+    )
+
+
 @router.get("/postmortems/actions")
 async def actions(
     who: Viewer,

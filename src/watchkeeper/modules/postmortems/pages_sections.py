@@ -37,8 +37,9 @@ class TextForm(PageForm):
 async def check_words(who: Checker, request: Request, form: Annotated[TextForm, Form()], db: Db) -> Response:
     """What of a text blames somebody, while it is being written."""
     text = form.text.replace("\r\n", "\n")
-    names = await db.ask(lambda session: [one.name for one in identity.people(session)])
-    return HTMLResponse(render_fragment(request, "postmortems/findings.html", findings=check(text, names)))
+    # In the thread of the question: a long text takes a second, in which nobody else should wait.
+    found = await db.ask(lambda session: check(text, [one.name for one in identity.people(session)]))
+    return HTMLResponse(render_fragment(request, "postmortems/findings.html", findings=found))
 
 
 @router.get("/postmortems/{postmortem_id}/sections/{name}")

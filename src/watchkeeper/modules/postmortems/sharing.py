@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from watchkeeper.modules.postmortems.store_shares import Share
 
 # Begins like every secret of ours, so that logs hide it.
 _PREFIX = "wkp_"
+# What a draft asks for, in italics: nobody outside has to answer it.
+_ASKED = re.compile(r"^\*[^*\n]+\*$|(?<=\S) \*[^*\n]+\?\*", re.MULTILINE)
 _MAC = 24
 
 
@@ -175,9 +178,9 @@ def public_version(
         "lasted": words_of(measures.to_resolve),
         "detected_after": words_of(measures.to_detect),
         "sections": [
-            {"name": one.name.value, "title": TITLES[one.name], "text": clean(one.text)}
+            {"name": one.name.value, "title": TITLES[one.name], "text": clean(text)}
             for one in texts
-            if one.text.strip()
+            if (text := _ASKED.sub("", one.text).strip())
         ],
         "timeline": [
             {"at": _minute(one.at), "text": clean(one.text)} for one in moments if one.first_class and not one.hidden
