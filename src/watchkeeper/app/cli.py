@@ -16,6 +16,7 @@ from watchkeeper.app.cli_incident import incident_cli
 from watchkeeper.app.cli_oncall import oncall_cli
 from watchkeeper.app.cli_person import person_cli
 from watchkeeper.app.cli_postmortem import postmortem_cli
+from watchkeeper.app.cli_recovery import recovery_cli
 from watchkeeper.app.cli_runbook import runbook_cli
 from watchkeeper.app.cli_segment import segment_cli
 from watchkeeper.app.cli_slo import slo_cli
@@ -47,6 +48,7 @@ cli.add_typer(person_cli, name="person")
 cli.add_typer(postmortem_cli, name="postmortem")
 cli.add_typer(runbook_cli, name="runbook")
 cli.add_typer(segment_cli, name="segment")
+cli.add_typer(recovery_cli, name="recovery")
 cli.add_typer(slo_cli, name="slo")
 cli.add_typer(status_cli, name="status")
 cli.add_typer(token_cli, name="token")

@@ -28,6 +28,8 @@ from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.story import wiring as story
 from watchkeeper.modules.oncall.paging.engine import Engine
 from watchkeeper.modules.postmortems import wiring as postmortems
+from watchkeeper.modules.recovery import wiring as recovery
+from watchkeeper.modules.recovery.public import Recovering
 from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.runbooks.public import Actions, Running
 from watchkeeper.modules.slo import public as slo
@@ -37,18 +39,26 @@ ROUTERS: tuple[APIRouter, ...] = (
     *runbooks.ROUTERS,
     *incidents.ROUTERS,
     *story.ROUTERS,
+    *recovery.ROUTERS,
     *postmortems.ROUTERS,
     *status.ROUTERS,
 )
-NAV: tuple[NavItem, ...] = (*postmortems.NAV,)
+NAV: tuple[NavItem, ...] = (*recovery.NAV, *postmortems.NAV)
 TEMPLATES: dict[str, Path] = {
     **runbooks.TEMPLATES,
     **incidents.TEMPLATES,
     **story.TEMPLATES,
+    **recovery.TEMPLATES,
     **postmortems.TEMPLATES,
     **status.TEMPLATES,
 }
-STATIC: dict[str, Path] = {**runbooks.STATIC, **incidents.STATIC, **story.STATIC, **postmortems.STATIC}
+STATIC: dict[str, Path] = {
+    **runbooks.STATIC,
+    **incidents.STATIC,
+    **story.STATIC,
+    **recovery.STATIC,
+    **postmortems.STATIC,
+}
 BODY_LIMITS: dict[str, int | None] = {**runbooks.BODY_LIMITS}
 
 
@@ -77,7 +87,8 @@ def responding_parts(
     stories = story.story_parts(
         found[Incidenting], before[FactLinks], found[Actions], found[Running], before[slo.Engine]
     )
-    return {**found, **stories}
+    recoveries = recovery.recovery_parts(before[Alerting], found[Incidenting], found[Running])
+    return {**found, **stories, **recoveries}
 
 
 def exact(parts: Parts) -> dict[str, ASGIApp]:
@@ -102,13 +113,22 @@ def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
 
 def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:
     """Who hears of facts."""
-    return (*incidents.listeners(parts[Incidenting], clock), *postmortems.listeners(), *status.listeners(clock))
+    return (
+        *incidents.listeners(parts[Incidenting], clock),
+        *recovery.listeners(parts[Recovering], clock),
+        *postmortems.listeners(),
+        *status.listeners(clock),
+    )
 
 
 def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     """Lanes of their own: nothing that they do holds up a page."""
-    of_incidents = incidents.workers(parts, db, clock)
-    return (*of_incidents, postmortems.worker(parts, db, clock), status.worker(parts, db, clock))
+    return (
+        *incidents.workers(parts, db, clock),
+        *recovery.workers(parts, db, clock),
+        postmortems.worker(parts, db, clock),
+        status.worker(parts, db, clock),
+    )
 
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:

@@ -23,6 +23,7 @@ _OWNERS = (
     "watchkeeper.modules.incidents.tables",
     "watchkeeper.modules.status.tables",
     "watchkeeper.modules.postmortems.tables",
+    "watchkeeper.modules.recovery.tables",
     "watchkeeper.app.audit.tables",
 )
 

@@ -12,6 +12,7 @@ from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
 from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.oncall.paging.engine import Watcher
+from watchkeeper.modules.recovery import wiring as recovery
 from watchkeeper.modules.runbooks import wiring as runbooks
 from watchkeeper.modules.slo import wiring as slo
 from watchkeeper.modules.status import wiring as status
@@ -31,5 +32,6 @@ KINDS: tuple[OpsKind, ...] = (
     *oncall.OPS_KINDS,
     *alerts.ops_kinds(ALERTING),
     *runbooks.OPS_KINDS,
+    *recovery.OPS_KINDS,
     *status.OPS_KINDS,
 )

@@ -26,6 +26,8 @@ _SUBJECTS: Mapping[str, Callable[[str], str]] = {
     "slo_exclusion": lambda _: "/slos/exclusions",
     "slo_policy": lambda _: "/slos/policies",
     "alert_group": lambda group: f"/alerts/{quote(group)}",
+    "recovery_rule": lambda name: f"/recovery/rules/{quote(name)}",
+    "recovery_attempt": lambda attempt: f"/recovery/attempts/{quote(attempt)}",
     "alert_silence": lambda _: "/alerts/silences",
     "alert_maintenance": lambda _: "/alerts/maintenance",
     "alert_integration": lambda _: "/alerts/integrations",
@@ -61,6 +63,7 @@ _ICONS = {
     "subjects": "team",
     "identity": "user",
     "ops": "settings",
+    "recovery": "settings",
     "telemetry": "chart",
     "work": "warning",
 }

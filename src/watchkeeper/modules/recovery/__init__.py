@@ -1,0 +1,1 @@
+"""Automated remediation: rules from an alert to steps of a runbook, with guard rails."""
