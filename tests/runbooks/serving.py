@@ -108,7 +108,8 @@ def serving(folder: Path) -> Iterator[Serving]:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
             thread.start()
             secret = (folder / "data" / "control.token").read_text(encoding="ascii").strip()
-            with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, trust_env=False) as admin:
+            headers = {"Authorization": f"Bearer {secret}"}
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as admin:
                 eventually(lambda: server.started)
                 made = admin.post("/api/v1/tokens", json={"name": "runner", "scopes": ["runner"]})
                 assert made.status_code == 201, made.text

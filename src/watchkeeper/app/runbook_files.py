@@ -36,7 +36,7 @@ def lint_files(paths: Sequence[Path], of_server: Known | None) -> tuple[list[Pro
         if wrong or read is None:
             found += wrong
             continue
-        known = _known_around(file)
+        known = known_around(file)
         if of_server is not None:
             known = known.with_more(of_server)
         found += problems_of(
@@ -63,7 +63,7 @@ def _runbooks(path: Path) -> list[Path]:
     return [path]
 
 
-def _known_around(file: Path) -> Known:
+def known_around(file: Path) -> Known:
     """Names of the ops/ directory around a file; nothing is known where there is none, or where it can't be read."""
     root = next((one.parent for one in file.resolve().parents if one.name == _FOLDER), None)
     if root is None:

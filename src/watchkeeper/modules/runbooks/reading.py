@@ -75,7 +75,9 @@ def read_text(
     # The first of the dashes begins a YAML document: so lines are counted as in the file.
     documents = parse(file, "\n".join(lines[:end]) + "\n", complaints, budget)
     if not documents:
-        complaints.add(Position(file, 2), "front matter with the field title")
+        # Of what is no YAML the reader has complained already.
+        if all(not line.strip() or line.lstrip().startswith("#") for line in lines[1:end]):
+            complaints.add(Position(file, 2), "front matter with the field title")
         return None
     front = check(documents[0], FrontMatter, complaints)
     if front is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -20,6 +21,14 @@ class RunbookSettings(SettingsGroup):
         "`watchkeeper runner` does, from inside your network.",
     )
     run_here_as_root: bool = Field(False, description="Whether it does so even when it runs as root.")
+    run_here_environment: str = Field(
+        "",
+        description="Variables of this server's own that such steps see besides `PATH`, `HOME` and the language, "
+        "separated by commas.",
+    )
+    run_here_folder: Path | None = Field(
+        None, description="Where such steps begin. Unset: an empty folder for each, gone when it ends."
+    )
     output_kilobytes: int = Field(
         256, ge=4, le=4_096, description="How much of a step's output is kept: its beginning and its end."
     )

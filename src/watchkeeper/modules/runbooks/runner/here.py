@@ -75,7 +75,9 @@ class RunnerHere:
     ) -> None:
         self.settings = settings
         self._stopping = threading.Event()
-        allowed = Allowed(passed=environment_of(os.environ, []), everything=True)
+        names = [one.strip() for one in settings.run_here_environment.split(",") if one.strip()]
+        passed = environment_of(os.environ, names)
+        allowed = Allowed(passed=passed, folder=settings.run_here_folder, everything=True)
         exchange = DatabaseExchange(db, clock, actions, settings, self._stopping)
         self._runner = Runner(exchange, Executor(allowed, clock, outbound), self._stopping)
         self._thread: threading.Thread | None = None

@@ -1,0 +1,75 @@
+"""Duet's runbooks: clean, for every objective that wakes somebody, and their steps do what they say."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.duet.test_supervisor import REPOSITORY, needs_proc, running
+from watchkeeper.app.ops.kinds import KINDS
+from watchkeeper.app.runbook_files import known_around
+from watchkeeper.kernel.clock import SystemClock
+from watchkeeper.kernel.ops import read_directory, read_files
+from watchkeeper.kernel.outbound import Outbound
+from watchkeeper.modules.runbooks.leasing import Lease
+from watchkeeper.modules.runbooks.lint import problems_of
+from watchkeeper.modules.runbooks.model import Content, How, State
+from watchkeeper.modules.runbooks.reading import content_of
+from watchkeeper.modules.runbooks.runner.allow import read_allowed
+from watchkeeper.modules.runbooks.runner.executing import Executor
+
+DUET = REPOSITORY / "examples" / "duet"
+FOLDER = DUET / "ops" / "runbooks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+def runbook(name: str) -> Content:
+    return content_of(name, (FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runbook_of_duet_is_clean_and_its_steps_are_real(name: str):
+    content = runbook(name)
+    known = known_around(FOLDER / f"{name}.md")
+    assert known.alerts
+    assert known.parameters
+    found = problems_of(content, known, date(2026, 12, 1), is_there=lambda path: (FOLDER / path).exists())
+    assert [f"{one.where} {one.text}" for one in found] == []
+    assert {one.how for one in content.steps} >= {How.SHELL, How.MANUAL}
+
+
+def test_every_service_has_one():
+    desired = read_files(read_directory(DUET / "ops"), KINDS)
+    services = {one.value.name for one in desired.objects["service"]}
+    assert {runbook(name).service for name in NAMES if runbook(name).kind.value == "service"} == services
+
+
+@needs_proc
+def test_a_release_is_rolled_back_by_its_step_and_forward_by_its_undo(tmp_path: Path):
+    environment = {"PATH": os.environ["PATH"], "DUET_DATA": str(tmp_path)}
+    executor = Executor(read_allowed(DUET / "runner.yaml", environment), SystemClock(), Outbound())
+    content = runbook("duet-chat")
+
+    def carried_out(key: str) -> str:
+        lease = Lease(
+            run="run_1",
+            number=1,
+            token=1,
+            key=key,
+            runbook=content.name,
+            revision=content.revision,
+            text=content.text,
+            inputs={"release": "v1", "release_after": "v2"},
+            lease_seconds=30,
+            output_bytes=65_536,
+        )
+        report = executor.run(lease, *executor.understood(lease), lambda _text, _bytes: False)
+        assert report.state is State.SUCCEEDED, report
+        return str(httpx.get(f"{urls['chat']}/healthz", trust_env=False).json()["release"])
+
+    with running(tmp_path, "--rate=0", "--release=chat=v2") as (_, urls):
+        assert carried_out("rollback") == "v1"
+        undo = content.step("rollback").undo
+        assert carried_out(undo) == "v2"
