@@ -124,7 +124,9 @@ class Mailer:
         from email.message import EmailMessage
         from email.utils import make_msgid
 
-        message = EmailMessage()
+        from watchkeeper.kernel.mail_wire import WholeLinks
+
+        message = EmailMessage(policy=WholeLinks())
         # EmailMessage refuses line ends in headers, so that no text can add a header.
         message["From"], message["To"], message["Subject"] = self.settings.sender, mail.to, mail.subject
         message["Message-ID"] = f"<{mail.key}@watchkeeper>" if mail.key else make_msgid(domain="watchkeeper")

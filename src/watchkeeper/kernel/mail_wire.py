@@ -7,6 +7,7 @@ import errno
 import smtplib
 import socket
 import ssl
+from email.policy import EmailPolicy
 from typing import Any
 
 from watchkeeper.kernel.deadline import Deadline
@@ -15,6 +16,16 @@ from watchkeeper.kernel.resolving import addresses_of
 _LONGEST_CONNECT = 5.0
 _LONGEST_REPLY = 64 * 1024
 _AT_ONCE = 4_096
+
+
+class WholeLinks(EmailPolicy):
+    """As the default, but for `List-…` headers: a long address stays in one piece, which no program reads in pieces."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """The header as it goes out."""
+        if name.lower().startswith("list-"):
+            return f"{name}: {value}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
 
 
 class BoundedSmtp(smtplib.SMTP):
