@@ -47,6 +47,12 @@ PAGES = [
     "/slos/adjustments",
     "/slos/policies",
     "/slos/data-sources",
+    "/status",
+    "/status/history",
+    "/status/subscribe",
+    "/status-page",
+    "/status-page/components",
+    "/status-page/maintenance",
     "/account",
     "/settings/ops",
     "/settings/tokens",
@@ -80,7 +86,8 @@ def test_everything_that_can_be_used_has_a_name(visit: Open, path: str) -> None:
     page = visit(path)
     assert audit(page, "nameless") == []
     assert page.get_attribute("html", "lang") == "en"
-    assert page.title().endswith("· Watchkeeper")
+    # The public page goes by the product's name.
+    assert page.title().endswith("· Watchkeeper") or path in ("/status", "/status/history")
     assert audit(page, "repeated") == []
 
 

@@ -23,8 +23,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from tests.status.support import BASE, Stage
+from tests.support.running import eventually
+from watchkeeper.kernel import work
 from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.outbound import DestinationRefused
+from watchkeeper.kernel.work import Transactional
 from watchkeeper.modules.status.errors import StatusInvalid
 from watchkeeper.modules.status.model import State
 from watchkeeper.modules.status.subscribers import LinkTo, Sealing, SubscriberState, Way, is_email
@@ -403,7 +406,7 @@ def test_a_webhook_that_is_gone_is_given_up_and_one_that_fails_is_tried_again(st
 def test_a_delivery_that_fails_ten_times_is_told_and_wakes_nobody(stage: Stage, hook: Hook) -> None:
     from sqlalchemy import update
 
-    from watchkeeper.kernel.work.tables import work
+    from watchkeeper.kernel.work.tables import work as due
 
     subscribe(stage, hook.url, "webhook")
     stage.work_off()
@@ -412,8 +415,8 @@ def test_a_delivery_that_fails_ten_times_is_told_and_wakes_nobody(stage: Stage, 
     stage.told()
     stage.work_off()
     nine = (
-        update(work)
-        .where(work.c.kind == "status.webhook")
+        update(due)
+        .where(due.c.kind == "status.webhook")
         .values(attempts=9, due_at=stage.clock.now() - timedelta(days=999))
     )
     stage.write(lambda session: session.execute(nine))
@@ -462,3 +465,29 @@ def test_a_fan_out_of_many_goes_on_in_pieces(stage: Stage, monkeypatch: pytest.M
         for row in stage.rows("status.fan_out"):
             stage.write(lambda session, row=row: handlers[row.kind].finish(session, task_of(row), None))
     assert len(stage.rows("status.webhook")) == 5
+
+
+def test_a_mail_server_that_hangs_holds_up_neither_webhooks_nor_other_lanes(stage: Stage, hook: Hook) -> None:
+    done: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stage.mail = {"host": "127.0.0.1", "port": silent.getsockname()[1], "security": "none"}
+        for number in range(4):
+            stage.subscribing(lambda one, number=number: one.ask(Way.EMAIL, f"a{number}@example.org"))
+        stage.subscribing(lambda one: one.ask(Way.WEBHOOK, hook.url))
+        stage.write(lambda session: session.execute(subscribers.update().values(state=SubscriberState.ACTIVE)))
+        stage.told("Chat is down")
+        stage.worker.start()
+        try:
+            # Two messages to the webhook, beside eight mails that nobody takes.
+            eventually(lambda: any(b"Chat is down" in body for _, body in hook.got))
+            page = {"test.page": Transactional(lambda _session, task: done.append(task.key))}
+            at = stage.clock.now()
+            stage.write(lambda session: work.enqueue(session, kind="test.page", key="page", due_at=at, payload={}))
+            other = work.Worker(stage.database, stage.clock, page, lane="test")
+            assert other.run_once() == 1
+            assert done == ["page"]
+            assert all(row.state == "due" for row in stage.rows("status.mail"))
+            other.stop()
+        finally:
+            silent.close()
+            stage.worker.stop()

@@ -21,7 +21,7 @@ class Echo:
 
 def asked(path: str, *, hot: bool) -> tuple[str, bool]:
     """The answer, and whether it came through the middleware."""
-    app = small_app(mounts={"/hot": Echo()}, hot=("/hot",))
+    app = small_app(mounts={"/hot": Echo()}, hot=("/hot",), exact={"/alone": Echo()})
     answer = TestClient(HotPaths(app) if hot else app).get(path)
     return answer.text, "content-security-policy" in answer.headers
 
@@ -32,5 +32,11 @@ def test_a_hot_mount_gets_the_same_request_either_way() -> None:
 
 
 def test_what_only_begins_alike_takes_the_long_way() -> None:
-    for path in ("/hotter", "/hot%2e%2e/readyz", "/", "/healthz"):
+    for path in ("/hotter", "/hot%2e%2e/readyz", "/", "/healthz", "/alone/below", "/alon"):
         assert asked(path, hot=True)[1], path
+
+
+def test_a_single_path_is_reached_either_way_and_nothing_below_it() -> None:
+    assert asked("/alone", hot=True) == ("/alone Watchkeeper", False)
+    assert asked("/alone", hot=False) == ("/alone Watchkeeper", True)
+    assert "alone/below Watchkeeper" not in asked("/alone/below", hot=True)[0]
