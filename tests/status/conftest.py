@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.status.readers import hook, inbox  # noqa: F401 (fixtures)
 from tests.status.support import Stage
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database

@@ -12,6 +12,7 @@ from tests.kernel.web.support import bearer
 from tests.status.support import Stage
 from watchkeeper.modules.status import store
 from watchkeeper.modules.status.model import State
+from watchkeeper.modules.status.waiting import WaitingDrafts
 
 
 def form_token(text: str) -> str:
@@ -206,3 +207,14 @@ def test_a_wrong_order_is_refused(stage: Stage, wrong: dict[str, Any]) -> None:
     order = {"title": "Slow", "status": "investigating", "body": "Hm.", **wrong}
     assert stage.api().post("/api/v1/status/updates", json=order).status_code == 422
     assert stage.drafts() == []
+
+
+def test_the_side_bar_counts_what_waits_for_those_who_may_publish(stage: Stage) -> None:
+    from tests.kernel.web.support import ALICE, BOB
+
+    waiting = stage.parts[WaitingDrafts]
+    assert waiting.badges(ALICE) == {}
+    stage.draft()
+    stage.read(waiting.look)
+    assert waiting.badges(ALICE)["/status-page"].count == 1
+    assert waiting.badges(BOB) == {}

@@ -103,7 +103,7 @@ def banners(parts: Mapping[Any, Any]) -> tuple[BannerSource, ...]:
 
 def badges(parts: Mapping[Any, Any]) -> tuple[BadgeSource, ...]:
     """What waits on their pages."""
-    return (parts[incidents.OpenIncidents], parts[postmortems.OwedWatch])
+    return (parts[incidents.OpenIncidents], parts[postmortems.OwedWatch], parts[status.WaitingDrafts])
 
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:

@@ -107,14 +107,23 @@ def news_of_update(session: Session, links: Links, update_id: str, leave: str) -
     return Letter(subject, text, data, links.leave(leave))
 
 
-def news_of_maintenance(session: Session, links: Links, maintenance_id: str, leave: str) -> Letter | None:
-    """Planned work, unless it was cancelled meanwhile."""
+def news_of_maintenance(
+    session: Session, links: Links, maintenance_id: str, leave: str, *, ended: bool = False
+) -> Letter | None:
+    """Planned work, unless it was cancelled meanwhile; or, `ended`, that it is over early or was cancelled."""
     one = store.maintenance(session, maintenance_id)
-    if one is None or one.is_cancelled:
+    if one is None or (one.is_cancelled and not ended):
         return None
+    word = ("Cancelled" if one.is_cancelled else "Ended early") if ended else "Maintenance"
+    state = ("cancelled" if one.is_cancelled else "completed") if ended else "scheduled"
     affected = _titles(store.components(session), one.components)
     when = f"{one.starts_at:%Y-%m-%d %H:%M} to {one.ends_at:%Y-%m-%d %H:%M} UTC"
-    parts = (f"Maintenance from {when}", one.body, f"Affects: {', '.join(affected)}", _foot(links, leave))
+    parts = (
+        f"{word if ended else 'Maintenance from'}{':' if ended else ''} {when}",
+        one.body,
+        f"Affects: {', '.join(affected)}",
+        _foot(links, leave),
+    )
     data = {
         "type": "maintenance",
         "meta": {"unsubscribe": links.leave(leave)},
@@ -122,14 +131,14 @@ def news_of_maintenance(session: Session, links: Links, maintenance_id: str, lea
         "incident": {
             "id": one.id,
             "name": one.title,
-            "status": "scheduled",
+            "status": state,
             "body": one.body,
             "scheduled_for": rfc3339(one.starts_at),
             "scheduled_until": rfc3339(one.ends_at),
             "components": affected,
         },
     }
-    subject = _line(f"[{links.title}] Maintenance: {one.title}")
+    subject = _line(f"[{links.title}] {word}: {one.title}")
     return Letter(subject, "\n\n".join(part for part in parts if part), data, links.leave(leave))
 
 

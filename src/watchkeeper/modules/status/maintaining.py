@@ -153,6 +153,8 @@ class Maintaining:
         store.put_maintenance(self.session, ended)
         fact = MaintenanceEnded(maintenance=ended.id, title=ended.title, cancelled=ended.is_cancelled)
         journal.append(self.session, fact, by=by, source=source, at=now)
+        payload = {"maintenance": ended.id, "ended": True}
+        work.enqueue(self.session, kind=FAN_OUT, key=f"{FAN_OUT}:{ended.id}:ended", due_at=now, payload=payload)
         return ended
 
     def _require_sound(self, said: Planned) -> None:

@@ -62,12 +62,15 @@ class Post:
     def _fan_out(self, session: Session, task: Task) -> None:
         """A row for each subscriber, and for the rest of them another of this kind. Repeating it adds none."""
         about = task.payload.get("update") or task.payload["maintenance"]
+        about += ":ended" if task.payload.get("ended") else ""
         components = self._components(session, task.payload)
         now = self.clock.now()
         found = store_subscribers.active_after(session, task.payload.get("after", ""), AT_ONCE)
         for one in found:
             if one.hears_of(components):
-                payload = {name: task.payload[name] for name in ("update", "maintenance") if name in task.payload}
+                payload = {
+                    name: task.payload[name] for name in ("update", "maintenance", "ended") if name in task.payload
+                }
                 key = f"{NEWS[one.kind]}:{about}:{one.id}"
                 work.enqueue(
                     session, kind=NEWS[one.kind], key=key, due_at=now, payload={**payload, "subscriber": one.id}
@@ -96,7 +99,8 @@ class Post:
             if one.state is not SubscriberState.ACTIVE:
                 return None
             if "maintenance" in task.payload:
-                made = news_of_maintenance(session, links, task.payload["maintenance"], leave)
+                ended = bool(task.payload.get("ended"))
+                made = news_of_maintenance(session, links, task.payload["maintenance"], leave, ended=ended)
             else:
                 made = news_of_update(session, links, task.payload["update"], leave)
             return (one, made) if made is not None else None

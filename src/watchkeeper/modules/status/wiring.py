@@ -34,12 +34,14 @@ from watchkeeper.modules.status.settings import StatusSettings
 from watchkeeper.modules.status.showing import Where
 from watchkeeper.modules.status.snapshot import page_said
 from watchkeeper.modules.status.subscribers import Sealing
+from watchkeeper.modules.status.waiting import WaitingDrafts
 
 __all__ = [
     "NAV",
     "OPS_KINDS",
     "ROUTERS",
     "TEMPLATES",
+    "WaitingDrafts",
     "exact",
     "listeners",
     "recurring",
@@ -80,6 +82,7 @@ def status_parts(
 
     return {
         StatusSettings: settings,
+        WaitingDrafts: WaitingDrafts(db),
         Keeper: Keeper(db, clock, folder, where),
         Desk: Desk(settings, sealing, way_out, Rates(clock), mailer.is_set_up),
         Post: Post(db, clock, sealing, mailer, way_out, links),
@@ -119,6 +122,6 @@ def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
 
 @asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
-    """The page is rendered anew while the block lasts."""
-    async with parts[Keeper].running():
+    """The page is rendered anew, and drafts are counted, while the block lasts."""
+    async with parts[Keeper].running(), parts[WaitingDrafts].running():
         yield
