@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -84,6 +84,7 @@ class Stage:
     incidents: IncidentStage
     suspects: Suspects = no_suspects
     said: dict[str, Any] = field(default_factory=dict)
+    patience: float = 10.0
 
     @classmethod
     @contextmanager
@@ -111,7 +112,7 @@ class Stage:
 
     @property
     def github(self) -> GitHub:
-        return GitHub(Outbound.of(LOOPBACK), KEY)
+        return GitHub(replace(Outbound.of(LOOPBACK), seconds=self.patience), KEY)
 
     # --- the incident and its end -------------------------------------------------------------------------------------
 

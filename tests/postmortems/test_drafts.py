@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from tests.incidents.support import ID
-from tests.postmortems.support import BY, Stage
+from tests.postmortems.support import BY, Stage, actor
 from tests.slo.support import slo
 from watchkeeper.kernel.errors import PreconditionFailed
 from watchkeeper.modules.incidents.model import Role, Severity, Status
 from watchkeeper.modules.postmortems.errors import PostmortemInvalid, PostmortemNotNeeded, StateRefused
 from watchkeeper.modules.postmortems.model import LONGEST_SECTION, Cause, Section, State
 from watchkeeper.modules.postmortems.public import postmortem_of
+from watchkeeper.modules.postmortems.watching import OwedWatch
 from watchkeeper.modules.slo.service import Slos
 
 
@@ -194,6 +195,24 @@ def test_a_draft_is_overdue_until_it_is_sent_into_review(stage: Stage) -> None:
     assert stage.kinds().count("overdue") == 1
     stage.do(lambda verbs: verbs.move(one.id, State.IN_REVIEW, **BY))
     assert not stage.postmortem().is_overdue(stage.clock.now())
+
+
+def test_what_is_owed_stands_beside_the_page_s_name_and_the_worst_above_every_page(stage: Stage) -> None:
+    stage.incident()
+    one = stage.postmortem()
+    stage.action(one, due_on=stage.clock.now().date())
+    watch = OwedWatch(stage.database, stage.clock)
+    stage.ask(watch.look)
+    assert (watch.badges(actor("vic")), watch.banners(actor("vic"))) == ({}, [])
+    stage.clock.advance(timedelta(hours=25))
+    stage.ask(watch.look)
+    assert watch.badges(actor("vic"))["/postmortems"].count == 2
+    [banner] = watch.banners(actor("vic"))
+    assert (one.name in banner.text, banner.href) == (True, f"/postmortems/{one.id}")
+    stage.do(lambda verbs: verbs.move(one.id, State.IN_REVIEW, **BY))
+    stage.ask(watch.look)
+    assert watch.badges(actor("vic"))["/postmortems"].count == 1
+    assert watch.banners(actor("vic")) == []
 
 
 def test_a_draft_that_was_sent_in_time_is_told_to_nobody(stage: Stage) -> None:

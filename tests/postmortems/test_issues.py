@@ -65,6 +65,18 @@ def test_an_answer_that_never_comes_leaves_one_issue(stage: Stage, github: FakeG
     assert stage.now_is(one).issue.state is IssueState.OPEN
 
 
+def test_a_github_that_never_answers_is_given_up_on_and_tried_again(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    stage.patience = 0.3
+    github.answers = ["hang"]
+    stage.work_off(ISSUE)
+    assert stage.now_is(one).issue.state is IssueState.WANTED
+    assert "tried 1 times" in stage.now_is(one).issue.problem
+    stage.patience = 10.0
+    stage.work_off(ISSUE, until=timedelta(minutes=5))
+    assert stage.now_is(one).issue.state is IssueState.OPEN
+
+
 @pytest.mark.parametrize("status", [500, 502, 429])
 def test_a_github_that_is_away_is_tried_again_with_growing_pauses(
     stage: Stage, github: FakeGitHub, status: int
@@ -111,15 +123,17 @@ def test_what_is_closed_there_is_done_here_and_open_again_when_it_is_opened_agai
 ) -> None:
     done, dropped = wanted(stage, github), wanted(stage, github, "Another")
     stage.work_off(ISSUE)
-    github.close(1)
-    github.close(2, "not_planned")
+    # Whichever was opened first.
+    number = stage.now_is(done).issue.number or 0
+    github.close(number)
+    github.close(stage.now_is(dropped).issue.number or 0, "not_planned")
     stage.read_back()
     assert stage.now_is(done).state is ActionState.DONE
     assert stage.now_is(dropped).state is ActionState.DROPPED
     facts = len(stage.facts())
     stage.read_back()
     assert len(stage.facts()) == facts, "what did not change is no news"
-    github.open(1)
+    github.open(number)
     stage.read_back()
     assert stage.now_is(done).state is ActionState.OPEN
 

@@ -16,13 +16,15 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 @dataclass
 class FakeGitHub:
-    """`answers`: what the next requests get in place of an answer: a status, or `hang_up` after the work was done."""
+    """`answers`: what the next requests get in place of an answer: a status, `hang_up` after the work was done,
+    or `hang` until the test is over."""
 
     url: str = ""
     issues: list[dict[str, Any]] = field(default_factory=list)
     answers: list[int | str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
+    let_go: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     @contextmanager
@@ -35,6 +37,7 @@ class FakeGitHub:
         try:
             yield github
         finally:
+            github.let_go.set()
             server.shutdown()
             server.server_close()
             thread.join(60)
@@ -86,6 +89,10 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             github.asked.append((self.command, self.path))
             github.tokens.add(self.headers.get("Authorization", ""))
             told = github.answers.pop(0) if github.answers else status
+            if told == "hang":
+                github.let_go.wait(60)
+                self.close_connection = True
+                return
             if told == "hang_up":
                 self.close_connection = True
                 self.connection.close()

@@ -28,7 +28,7 @@ _ROLES = (
     r"team(?: members?| leads?)?|dev team|ops team|qa|management|leadership|people|person|maintainers?|owners?|"
     r"architects?|vendor's \w+|support(?: team| staff| agent)?|operations|newbies?|apprentices?|consultants?|leads?|"
     r"boss|"
-    r"supervisors?|individuals?|those"
+    r"supervisors?|individuals?|those|agents?|(?:person|people) on call"
 )
 _PRONOUNS = r"he|she|they|we|i|you|somebody|someone|anybody|anyone|everybody|everyone|nobody|no one|who|whoever"
 
@@ -194,7 +194,7 @@ RULES: tuple[Rule, ...] = (
         r"ask\w*|tell|"
         r"told|escalat\w*|respond\w*|react\w*|act|follow\w*|document\w*|communicat\w*|announc\w*|review\w*|"
         r"consider\w*|"
-        r"know|knew|see|saw|wait\w*|stop\w*|learn\w*|monitor\w*|report\w*|remember\w*|care\w*)\b",
+        r"wait\w*|stop\w*|learn\w*|monitor\w*|report\w*|remember\w*|care\w*)\b",
         "It tells what somebody did not do. What did they do, and what told them to?",
         ("looked at the other graph, which", "the runbook did not ask for it"),
         may_be_denied=False,
@@ -240,7 +240,8 @@ RULES: tuple[Rule, ...] = (
         r"policy|guidelines|steps)|"
         r"read (?:the )?(?:docs?|documentation|runbooks?|manual|instructions|warning|release notes|changelog)|"
         r"test (?:it|this|that|his|her|their|the)|review (?:it|this|that|his|her|their)|"
-        r"take (?:it|this|the time)|listen|ask (?:for help|anyone|anybody))\b",
+        r"take (?:it|this|the time)|listen|know what (?:he|she|they|we) (?:was|were)|ask (?:for help|anyone|"
+        r"anybody))\b",
         "It tells what somebody did not do. What did they do, and what told them to?",
         ("the runbook was for another version", "the test did not cover"),
         may_be_denied=False,
@@ -293,6 +294,48 @@ RULES: tuple[Rule, ...] = (
         r"our )?(?:\w+ )?PERSON",
         "It asks who, where what and how are what can be changed.",
         ("what made it possible", "which safeguard let it through"),
+    ),
+    Rule(
+        r"PERSON(?:\s+on (?:the \w+ team|duty|call)|\s+in charge|\s+involved|\s+responsible)?"
+        r"(?:\s+\w+ly)?[^.!?;\n]{0,70}\b(?:instead of (?:looking|checking|asking|reading|calling|waiting|testing|"
+        r"escalating)\w*|"
+        r"without (?:really|even|properly|carefully|actually) \w+ing|without a (?:where clause|backup|plan|review|"
+        r"test|second thought)|"
+        r"made (?:things|it|matters|everything) (?:even )?worse|locked everyone out|slip through|slipped through|"
+        r"straight to production and|took the \w+ down|brought the \w+ down|far too long|much too long|"
+        r"took (?:far )?too long|"
+        r"too long to|for no (?:good )?reason|(?:was|were) not (?:answering|listening|watching|looking|responding|"
+        r"reachable)|"
+        r"cannot be trusted|can't be trusted|can not be trusted|could not be trusted|should be (?:ashamed|"
+        r"more careful))\b",
+        "It tells of a misstep and not of what led to it. What did they see, and what did it look like to them?",
+        ("the tool let it through, as", "the alert read as one that had come before"),
+        may_be_denied=False,
+    ),
+    Rule(
+        r"PERSON(?:\s+on (?:the \w+ team|duty|call))?(?:\s+\w+ly)?\s+(?:gave|told|sent|handed|provided|showed|used|"
+        r"followed|"
+        r"wrote|executed|issued|applied|installed|merged|approved|reverted)\s+(?:\w+\s+){0,2}?(?:the |an? )?"
+        r"(?:wrong|incorrect|misleading|bad|false|outdated)\b|"
+        r"\b(?:no one|nobody|no-one)(?: on the \w+ team)?\s+(?:took|had|felt|showed|accepted|assumed|claimed)\s+"
+        r"(?:any |the )?(?:ownership|responsibility|interest|initiative)\b|"
+        r"\bthere (?:is|was) no excuse\b|\b(?:without|no) excuse for\b|\bself-inflicted\b|\bshot (?:ourselves|"
+        r"themselves) in the foot\b|"
+        r"\bhuman (?:factors?|carelessness|oversight|incompetence|weakness)\b|"
+        r"\bno (?:competent|reasonable|sane|serious|decent|responsible) (?:\w+ )?PERSON\b|"
+        r"\bthe responsible PERSON\b|\b(?:spoken|talked) to about (?:it|this)\b|\bhas been spoken to\b|"
+        r"\b(?:mistake|error|blunder|failing|failure) on (?:our|their|his|her|my) part\b|"
+        r"\b(?:mis-?judge?ments?|negligence|carelessness|incompetence|recklessness|inaction|inattention) "
+        r"(?:of|by|from|on the part of)\b",
+        _PERSON_AS_CAUSE,
+        ("the runbook named the other port", "nothing showed whose alert it was"),
+        may_be_denied=False,
+    ),
+    Rule(
+        r"PERSON(?:\s+\w+ly)?\s+(?:should|could|would|must|ought to)'?ve\s+\w+|"
+        r"\b(?:should|could|must|would|might) of (?:known|checked|tested|noticed|seen|asked|read|waited|done)\b",
+        _HINDSIGHT,
+        ("at that moment they saw", "next time the alert can say"),
     ),
     Rule(
         r"\b(?:disciplin(?:ed|ary)|reprimand(?:ed)?|punish(?:ed|ment)?|written up|fired(?= (?:for|over|because))|"
