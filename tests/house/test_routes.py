@@ -27,6 +27,7 @@ OPEN_TO_ANYBODY = {
     "/integrations/generic/{path}",
     "/integrations/grafana",
     "/integrations/grafana/{path}",
+    "/integrations/slack/commands",
     "/integrations/slack/interactions",
     "/integrations/twilio/sms",
     "/integrations/twilio/voice/{secret}",

@@ -278,6 +278,32 @@ def merge(
         _tell(found, as_json, f"It goes on in: {found['title']} ({found['id']})")
 
 
+@incident_cli.command("measures")
+def measures(
+    since: Annotated[str | None, typer.Option("--since", help="RFC 3339; 90 days ago without.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="RFC 3339; now without.")] = None,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Times to detect, acknowledge, respond and resolve (medians), and the cost in person-hours."""
+    asked = urlencode([(name, value) for name, value in (("since", since), ("until", until)) if value])
+    with refusals_end_the_command():
+        found = ask("GET", f"/incidents/measures?{asked}", data, database_url, server, token)
+        if as_json:
+            print_json(found)
+            return
+        names = ("detect", "acknowledge", "respond", "resolve")
+        out.print(f"{'':<20}  {'count':>5}  {'  '.join(f'{name:>11}' for name in names)}  {'person-hours':>12}")
+        for one in (found["total"], *found["severities"], *found["services"], *found["months"]):
+            times = "  ".join(f"{_seconds(one[name]['median']):>11}" for name in names)
+            hours = f"{one['person_hours']:>12.1f}"
+            out.print(f"{one['name']:<20}  {one['incidents']:>5}  {times}  {hours}", markup=False)
+        out.print(found["formula"], markup=False)
+
+
 def line(one: dict[str, Any]) -> str:
     """An incident on one line."""
     where = f"  [{', '.join(one['services'])}]" if one["services"] else ""
@@ -289,6 +315,12 @@ def line(one: dict[str, Any]) -> str:
 def path(incident: str) -> str:
     """Below `/api/v1`."""
     return f"/incidents/{quote(incident, safe='')}"
+
+
+def _seconds(value: float | None) -> str:
+    from watchkeeper.kernel.web.formats import duration  # here, so that `--help` is quick
+
+    return "-" if value is None else duration(value * 1e9)
 
 
 def _tell(found: Any, as_json: bool, words: str) -> None:

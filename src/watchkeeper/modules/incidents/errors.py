@@ -53,13 +53,3 @@ class AttachmentRefused(Invalid):
 class AttachmentTooLarge(TooLarge):
     code = "incidents.attachment_too_large"
     title = "The file is too large"
-
-
-class CommandUnknown(Invalid):
-    code = "incidents.command_unknown"
-    title = "Slack's command is not understood"
-
-
-class SlackRefused(NotFound):
-    code = "incidents.slack_refused"
-    title = "Nobody here has signed this"

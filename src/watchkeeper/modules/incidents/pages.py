@@ -85,6 +85,7 @@ def sections(current: str) -> list[tuple[str, str, bool]]:
     """The tabs of all pages of incidents."""
     items = (
         ("Incidents", "/incidents"),
+        ("Measures", "/incidents/measures"),
         ("Severity guide", "/incidents/severities"),
     )
     return [(label, href, label == current) for label, href in items]

@@ -103,6 +103,11 @@ def put(session: Session, one: Incident, *, fresh: bool) -> None:
         session.execute(insert(services), [{"incident_id": one.id, "service": name} for name in one.services])
 
 
+def set_channel(session: Session, incident_id: str, channel: str) -> None:
+    """Its channel in Slack; nothing that people look at changes, so its version stays."""
+    session.execute(update(incidents).where(incidents.c.id == incident_id).values(channel=channel))
+
+
 def put_role(session: Session, incident_id: str, role: str, person_id: str | None, *, at: datetime) -> None:
     """Whose a role is now; None: nobody's."""
     mine = (roles.c.incident_id == incident_id) & (roles.c.role == role)

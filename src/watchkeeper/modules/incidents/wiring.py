@@ -11,12 +11,25 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Worker
 from watchkeeper.modules.alerts.public import Alerting
-from watchkeeper.modules.incidents import jobs, pages, pages_incident, routes, routes_records
+from watchkeeper.modules.incidents import (
+    jobs,
+    pages,
+    pages_incident,
+    pages_measures,
+    routes,
+    routes_measures,
+    routes_records,
+    routes_slack,
+)
 from watchkeeper.modules.incidents.counting import OpenIncidents
+from watchkeeper.modules.incidents.desk import MIRROR
 from watchkeeper.modules.incidents.hearing import listeners
+from watchkeeper.modules.incidents.mirror import Mirror
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.incidents.ticking import Ticking
+from watchkeeper.modules.notify.public import Answering
+from watchkeeper.modules.oncall.public import Seen
 
 __all__ = [
     "NAV",
@@ -31,7 +44,15 @@ __all__ = [
 ]
 
 # Those with fixed words first: `/incidents/{incident_id}` would take them for ids.
-ROUTERS = (routes_records.router, routes.router, pages.router, pages_incident.router)
+ROUTERS = (
+    routes_slack.router,
+    routes_measures.router,
+    routes_records.router,
+    routes.router,
+    pages.router,
+    pages_measures.router,
+    pages_incident.router,
+)
 NAV = pages.NAV
 TEMPLATES = {"incidents": Path(__file__).parent / "templates"}
 STATIC = {"incidents": Path(__file__).parent / "static"}
@@ -49,6 +70,7 @@ def incident_parts(
         Incidenting: incidenting,
         Ticking: Ticking(clock, incidenting),
         OpenIncidents: OpenIncidents(db),
+        Seen: Seen(),
     }
 
 
@@ -64,4 +86,7 @@ def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
         threads=1,
         lease=_LEASE,
     )
-    return (clocks,)
+    mirror = Mirror(db, clock, parts[Incidenting], parts[Answering])
+    # One at a time and in order; a Slack that hangs holds up nothing but Slack.
+    slack = Worker(db, clock, {MIRROR: mirror}, lane="incidents.slack", threads=1)
+    return (clocks, slack)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,43 @@ from watchkeeper.modules.notify import signatures, store
 from watchkeeper.modules.notify.message import Message, slack
 from watchkeeper.modules.notify.model import Channel, ChannelKind, Contact
 from watchkeeper.modules.notify.sealing import address_of, secrets_of
+
+# A page of a list of channels.
+_LARGEST_OF_SLACK = 1_000_000
+
+
+class SlackRefused(DeliveryFailed):
+    """Slack said no. `word` is its own for why, such as `name_taken`."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(f"Slack answered {word}")
+        self.word = word
+
+
+@dataclass(frozen=True)
+class SlackWay:
+    """How Slack's API is asked by the bot of a channel. Blocks; needs no session."""
+
+    url: str
+    outbound: Outbound
+    token: str = field(repr=False)
+
+    def ask(self, method: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+        """What a method answers. Raises SlackRefused, DeliveryFailed or DestinationRefused."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Bearer {self.token}"}
+        answer = self.outbound.ask(
+            f"{self.url}/{method}", urlencode(fields).encode(), headers, largest=_LARGEST_OF_SLACK
+        )
+        try:
+            said = json.loads(answer.body)
+        except ValueError:
+            said = None
+        if not isinstance(said, dict) or not 200 <= answer.status < 300:
+            raise DeliveryFailed(f"Slack answered {answer.status}")
+        if said.get("ok") is not True:
+            word = str(said.get("error", ""))[:40]
+            raise SlackRefused(word if word.replace("_", "").isalnum() else "no")
+        return said
 
 
 @dataclass(frozen=True)
@@ -58,6 +96,13 @@ class Answering:
                 continue
             if row.verified_at is not None and signatures.is_same(known, address):
                 return store.contact(session, row.id)
+        return None
+
+    def slack_way(self, session: Session, channel: str) -> SlackWay | None:
+        """The way of the Slack channel of this name; None when there is none, or its token can't be opened."""
+        for one, secrets in self._channels(session, ChannelKind.SLACK):
+            if one.name == channel and "token" in secrets:
+                return SlackWay(one.settings["url"].rstrip("/"), self.outbound, secrets["token"])
         return None
 
     def amend(self, session: Session, channel_id: str, place: str, ts: str, message: Message) -> None:

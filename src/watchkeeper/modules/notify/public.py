@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from watchkeeper.modules.notify import ordering, store, store_notifications
-from watchkeeper.modules.notify.answering import Answering
+from watchkeeper.modules.notify.answering import Answering, SlackRefused, SlackWay
 from watchkeeper.modules.notify.message import BUTTON, Action, Message
 from watchkeeper.modules.notify.model import (
     LOOPBACK,
@@ -44,6 +44,8 @@ __all__ = [
     "Owner",
     "Owners",
     "Reach",
+    "SlackRefused",
+    "SlackWay",
     "State",
     "Urgency",
     "attempts_of",

@@ -8,10 +8,20 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.modules.oncall import reading, store
 from watchkeeper.modules.oncall.definition import Schedule
+from watchkeeper.modules.oncall.escalation import Planned
+from watchkeeper.modules.oncall.paging.errors import SignatureRefused
 from watchkeeper.modules.oncall.paging.outside import Outside, outside
+from watchkeeper.modules.oncall.paging.replies import Seen
 from watchkeeper.modules.oncall.policy import Policy
+from watchkeeper.modules.oncall.words import Severity
 
-__all__ = ["Outside", "on_call", "outside", "owned_by"]
+__all__ = ["Outside", "Planned", "Seen", "SignatureRefused", "on_call", "outside", "owned_by", "planned"]
+
+
+def planned(session: Session, at: datetime, *, service: str | None, severity: Severity) -> list[Planned]:
+    """Who would be called, step by step, for an alert that came at an instant and that nobody acknowledged."""
+    policy = reading.policy_of(session, service=service)
+    return reading.plan_of(session, policy, severity, at)
 
 
 def on_call(session: Session, at: datetime, *, service: str | None = None) -> dict[str, str | None]:
