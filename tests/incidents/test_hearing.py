@@ -19,9 +19,9 @@ def opening(stage: Stage) -> Stage:
     return stage
 
 
-def rule(stage: Stage, position: int, **said: object) -> None:
+def rule(stage: Stage, priority: int, **said: object) -> None:
     with stage.database.begin() as session:
-        put_rule(session, Rule.model_validate(said), position, by="test", at=stage.clock.now())
+        put_rule(session, Rule.model_validate({**said, "priority": priority}), by="test", at=stage.clock.now())
 
 
 def texts(stage: Stage, incident_id: str) -> list[str]:

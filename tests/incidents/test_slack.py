@@ -188,6 +188,7 @@ def test_a_slack_that_is_away_is_tried_again_and_loses_no_update(stage: Stage, s
     slack.run()
     slack.lost.add("chat.postMessage")
     stage.do(lambda verbs: verbs.post_update(one.id, "First", **by("ann")))
+    stage.clock.advance(timedelta(seconds=1))
     stage.do(lambda verbs: verbs.post_update(one.id, "Second", **by("ann")))
     slack.run()
     stage.clock.advance(WHEN_DUE)

@@ -304,6 +304,26 @@ def measures(
         out.print(found["formula"], markup=False)
 
 
+@incident_cli.command("drill")
+def drill(
+    service: Annotated[str | None, typer.Option("--service", help="Whose alert it is.")] = None,
+    severity: Annotated[str, typer.Option("--severity", help="SEV-1, SEV-2, SEV-3 or SEV-4.")] = "SEV-1",
+    title: Annotated[str, typer.Option("--title", help="What is wrong in the play.")] = "Nobody can sign in",
+    environment: Annotated[str | None, typer.Option("--environment", help="Where.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Really call people; it goes on until they resolve it.")] = False,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play an incident: who would be called when, what the clocks would say, and what would go wrong tonight."""
+    order = {"title": title, "severity": severity.upper(), "service": service, "environment": environment, "page": page}
+    with refusals_end_the_command():
+        found = ask("POST", "/incidents/drill", data, database_url, server, token, json=order)
+        _tell(found, as_json, "\n".join(found["words"]))
+
+
 def line(one: dict[str, Any]) -> str:
     """An incident on one line."""
     where = f"  [{', '.join(one['services'])}]" if one["services"] else ""

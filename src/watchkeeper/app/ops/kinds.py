@@ -10,6 +10,7 @@ from watchkeeper.modules.catalog import wiring as catalog
 from watchkeeper.modules.config import public as config
 from watchkeeper.modules.config import wiring as config_wiring
 from watchkeeper.modules.identity import wiring as identity
+from watchkeeper.modules.incidents import wiring as incidents
 from watchkeeper.modules.oncall import wiring as oncall
 from watchkeeper.modules.oncall.paging.engine import Watcher
 from watchkeeper.modules.recovery import wiring as recovery
@@ -31,6 +32,7 @@ KINDS: tuple[OpsKind, ...] = (
     *slo.OPS_KINDS,
     *oncall.OPS_KINDS,
     *alerts.ops_kinds(ALERTING),
+    *incidents.OPS_KINDS,
     *runbooks.OPS_KINDS,
     *recovery.OPS_KINDS,
     *status.OPS_KINDS,

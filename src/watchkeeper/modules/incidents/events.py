@@ -257,6 +257,28 @@ class Resolved(OfIncident):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuleChanged(Event):
+    """A rule by which alerts open incidents, as files say it now. `opens`: the severity, `nothing`, or None when no file
+    says the rule any more."""
+
+    kind: ClassVar[str] = "incidents.rule_changed"
+
+    name: str
+    opens: str | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def subject(self) -> Subject:
+        return Subject("incident_rule", self.name)
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        if data["opens"] is None:
+            return f"The rule {data['name']} opens no incidents any more."
+        return f"The rule {data['name']} opens {data['opens']} now."
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChannelOpened(OfIncident):
     kind: ClassVar[str] = "incidents.channel_opened"
 

@@ -13,13 +13,19 @@ from watchkeeper.modules.incidents import store, store_records
 from watchkeeper.modules.incidents.desk import OWN_SOURCE
 from watchkeeper.modules.incidents.model import Incident, LinkKind, Severity
 
-_OWN = f"own:{OWN_SOURCE}"
+DRILL_SOURCE = "drill"
+_OWN, _DRILL = f"own:{OWN_SOURCE}", f"own:{DRILL_SOURCE}"
 _RANKS = ("critical", "error", "warning", "info")
 
 
 def is_own(group: GroupState) -> bool:
     """Whether it is the alert by which an incident calls people: it is no symptom."""
     return group.integration == _OWN
+
+
+def is_drill(group: GroupState) -> bool:
+    """Whether it is the alert of a drill."""
+    return group.integration == _DRILL
 
 
 def groups_of(session: Session, incident: Incident, *, own: bool = False) -> list[GroupState]:

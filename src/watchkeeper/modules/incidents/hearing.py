@@ -14,7 +14,7 @@ from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import GroupState
 from watchkeeper.modules.incidents import store, store_records
 from watchkeeper.modules.incidents.desk import SYSTEM, Desk
-from watchkeeper.modules.incidents.groups import groups_of, is_own, open_for
+from watchkeeper.modules.incidents.groups import groups_of, is_drill, is_own, open_for
 from watchkeeper.modules.incidents.model import Incident, LinkKind
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.reaching import suggest
@@ -55,7 +55,7 @@ class Hearing:
     def changed(self, session: Session, fact: Fact) -> None:
         """A group opened, became worse, fires again, or ended."""
         group = alerts.group(session, str(fact.data["group"]))
-        if group is None or group.is_synthetic or is_own(group):
+        if group is None or group.is_synthetic or is_own(group) or is_drill(group):
             return
         if group.is_open:
             self._fires(session, group, again=fact.kind == events.GroupReopened.kind)

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel import work
@@ -27,12 +26,12 @@ from watchkeeper.modules.incidents.events import ChannelOpened
 from watchkeeper.modules.incidents.model import Incident, Role, Update
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.settings import IncidentSettings, said_with
-from watchkeeper.modules.incidents.tables import mirrored
 from watchkeeper.modules.notify.public import Answering, SlackRefused, SlackWay
 
 CREATE, INVITE, ANNOUNCE = "create", "invite", "announce"
 _PAUSE, _MOST_TRIES = timedelta(minutes=2), 300
 _MOST_PAGES = 50
+_TOLD = "slack:"
 
 
 @dataclass(frozen=True)
@@ -119,17 +118,13 @@ class Mirror:
             self._order(session, incident_id, following.name, tries=0)
 
     def _write(self, session: Session, incident_id: str, result: Done) -> None:
-        step = result.step.name
-        known = _done(session, incident_id)
-        if step not in known:
-            session.execute(insert(mirrored).values(incident_id=incident_id, step=step, at=self.clock.now()))
-        if step == CREATE and result.channel is not None:
-            part = self.incidenting
-            desk = Desk(session, self.clock, part.settings, part.alerting, SYSTEM, "worker")
-            one = desk.load(incident_id)
-            if one.channel is None:
-                store.set_channel(session, one.id, result.channel)
-                desk.tell(ChannelOpened(**about_it(one), channel=result.channel))
+        part = self.incidenting
+        desk = Desk(session, self.clock, part.settings, part.alerting, SYSTEM, "worker")
+        one, mark = desk.load(incident_id), f"{_TOLD}{result.step.name}"
+        told = one.told if mark in one.told else (*one.told, mark)
+        store.set_mirrored(session, one.id, told, one.channel or result.channel)
+        if one.channel is None and result.channel is not None:
+            desk.tell(ChannelOpened(**about_it(one), channel=result.channel))
 
     def _again(self, session: Session, task: Task, result: Done) -> None:
         tries = int(task.payload.get("tries", 0)) + 1
@@ -169,7 +164,7 @@ class Mirror:
             return None
         updates = store_records.updates_of(session, one.id)
         words = self._words(session, one)
-        return next_step(one, updates, _done(session, one.id), self.incidenting.settings, words)
+        return next_step(one, updates, _done(one), self.incidenting.settings, words)
 
     def _way(self, session: Session) -> SlackWay | None:
         return self.answering.slack_way(session, self.incidenting.settings.slack_channel)
@@ -190,8 +185,9 @@ class Mirror:
         }
 
 
-def _done(session: Session, incident_id: str) -> set[str]:
-    return set(session.execute(select(mirrored.c.step).where(mirrored.c.incident_id == incident_id)).scalars())
+def _done(one: Incident) -> set[str]:
+    """Steps that were done: they are among what was told of it."""
+    return {mark.removeprefix(_TOLD) for mark in one.told if mark.startswith(_TOLD)}
 
 
 def _message(channel: str, name: str, text: str) -> Step:

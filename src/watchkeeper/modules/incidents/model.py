@@ -8,8 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 LONGEST_NAME = 80
+_ALERTS: tuple[Literal["critical"], Literal["error"], Literal["warning"], Literal["info"]] = (
+    "critical",
+    "error",
+    "warning",
+    "info",
+)
 _DESCRIPTION = 45
 
 
@@ -32,9 +39,9 @@ class Severity(StrEnum):
         return ("critical", "high", "medium", "low")[self.rank - 1]
 
     @property
-    def alert(self) -> str:
+    def alert(self) -> Literal["critical", "error", "warning", "info"]:
         """The severity of alerts that call people for it."""
-        return ("critical", "error", "warning", "info")[self.rank - 1]
+        return _ALERTS[self.rank - 1]
 
     @property
     def worse(self) -> Severity:

@@ -1,4 +1,4 @@
-"""The API of measures, and drills."""
+"""The API of measures."""
 
 # Annotations are kept as objects for FastAPI.
 from datetime import datetime, timedelta

@@ -34,6 +34,7 @@ class Rule(StrictModel):
     labels: dict[Text, Text] = Field(
         default_factory=dict, max_length=20, description="Labels that one of its alerts has, all of them."
     )
+    priority: int = Field(default=100, ge=0, le=10_000, description="Lower ones are looked at first; then by name.")
     open: Severity | Literal["nothing"] = Field(description="The severity of the incident, or `nothing`.")
 
     def fits(self, group: GroupState, labels: list[dict[str, str]]) -> bool:
@@ -71,12 +72,12 @@ def all_rules(session: Session) -> list[Rule]:
     return [Rule.model_validate(content) for content in rows]
 
 
-def put_rule(session: Session, rule: Rule, position: int, *, by: str, at: datetime) -> None:
-    """Have it at this place."""
+def put_rule(session: Session, rule: Rule, *, by: str, at: datetime) -> None:
+    """Have it as it is said now."""
     remove_rule(session, rule.name)
     content = rule.model_dump(mode="json")
     session.execute(
-        insert(rules).values(name=rule.name, position=position, content=content, updated_at=at, updated_by=by)
+        insert(rules).values(name=rule.name, position=rule.priority, content=content, updated_at=at, updated_by=by)
     )
 
 

@@ -29,7 +29,7 @@ from watchkeeper.modules.incidents.events import (
     SeverityChanged,
     StatusChanged,
 )
-from watchkeeper.modules.incidents.groups import call_loudly, first_symptom, groups_of, open_for
+from watchkeeper.modules.incidents.groups import call_loudly, first_symptom, groups_of, is_drill, open_for
 from watchkeeper.modules.incidents.model import (
     Entry,
     Incident,
@@ -223,6 +223,10 @@ class Incidents:
             return one
         one = desk.load_open(one.id)
         still = [group for group in groups_of(self.session, one) if group.is_open]
+        for group in (each for each in still if one.drill and is_drill(each)):
+            # What was only played ends with the play.
+            self.alerting.resolve(self.session, group.id, by=by, at=desk.now, source=source, reason="the drill is over")
+        still = [group for group in still if not (one.drill and is_drill(group))]
         critical = [group for group in still if group.severity == "critical"]
         if critical and not reason.strip():
             names = ", ".join(group.title[:80] for group in critical[:3])

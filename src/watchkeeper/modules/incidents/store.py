@@ -103,9 +103,10 @@ def put(session: Session, one: Incident, *, fresh: bool) -> None:
         session.execute(insert(services), [{"incident_id": one.id, "service": name} for name in one.services])
 
 
-def set_channel(session: Session, incident_id: str, channel: str) -> None:
-    """Its channel in Slack; nothing that people look at changes, so its version stays."""
-    session.execute(update(incidents).where(incidents.c.id == incident_id).values(channel=channel))
+def set_mirrored(session: Session, incident_id: str, told: Iterable[str], channel: str | None) -> None:
+    """What Slack was told, and its channel there; nothing that people look at changes, so its version stays."""
+    values = {"told": list(told), "channel": channel}
+    session.execute(update(incidents).where(incidents.c.id == incident_id).values(values))
 
 
 def put_role(session: Session, incident_id: str, role: str, person_id: str | None, *, at: datetime) -> None:

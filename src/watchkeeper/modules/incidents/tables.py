@@ -128,15 +128,6 @@ links = Table(
     Index("ix_incident_links_kind_target", "kind", "target"),
 )
 
-# What of an incident was brought to Slack already.
-mirrored = Table(
-    "incident_mirrored",
-    metadata,
-    Column("incident_id", String(40), primary_key=True),
-    Column("step", String(60), primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-)
-
 rules = Table(
     "incident_rules",
     metadata,

@@ -13,10 +13,12 @@ from watchkeeper.kernel.work import Worker
 from watchkeeper.modules.alerts.public import Alerting
 from watchkeeper.modules.incidents import (
     jobs,
+    ops,
     pages,
     pages_incident,
     pages_measures,
     routes,
+    routes_drill,
     routes_measures,
     routes_records,
     routes_slack,
@@ -33,6 +35,7 @@ from watchkeeper.modules.oncall.public import Seen
 
 __all__ = [
     "NAV",
+    "OPS_KINDS",
     "ROUTERS",
     "STATIC",
     "TEMPLATES",
@@ -47,6 +50,7 @@ __all__ = [
 ROUTERS = (
     routes_slack.router,
     routes_measures.router,
+    routes_drill.router,
     routes_records.router,
     routes.router,
     pages.router,
@@ -54,6 +58,7 @@ ROUTERS = (
     pages_incident.router,
 )
 NAV = pages.NAV
+OPS_KINDS = ops.OPS_KINDS
 TEMPLATES = {"incidents": Path(__file__).parent / "templates"}
 STATIC = {"incidents": Path(__file__).parent / "static"}
 button_of = pages.button_of
