@@ -258,8 +258,8 @@ class Resolved(OfIncident):
 
 @dataclass(frozen=True, kw_only=True)
 class RuleChanged(Event):
-    """A rule by which alerts open incidents, as files say it now. `opens`: the severity, `nothing`, or None when no file
-    says the rule any more."""
+    """A rule by which alerts open incidents, as files say it now. `opens`: the severity, `nothing`, or None when no
+    file says the rule any more."""
 
     kind: ClassVar[str] = "incidents.rule_changed"
 

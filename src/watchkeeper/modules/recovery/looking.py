@@ -10,7 +10,7 @@ from watchkeeper.modules.slo import public as slo
 
 OWN_SOURCE = "recovery"
 # What these say is about the answer to an alert; a rule that acted on it would act on itself.
-_NO_SYMPTOM = (f"own:{OWN_SOURCE}", "own:incidents")
+_NO_SYMPTOM = (f"own:{OWN_SOURCE}", "own:incidents", "own:drill")
 _MOST_ALERTS = 100
 
 
