@@ -6,6 +6,7 @@ import re
 
 from tests.incidents.support import ID
 from tests.postmortems.support import BY, URL, Stage
+from watchkeeper.kernel.web.paging import encode_cursor
 from watchkeeper.modules.postmortems.model import Section
 
 HOSTILE = (
@@ -174,5 +175,10 @@ def test_the_api_tells_all_of_a_postmortem_and_refuses_what_is_wrong(stage: Stag
     assert api.post(f"{URL}/{one['id']}/actions", json={"title": "x", "due_on": "2020-01-01"}).status_code == 422
     assert api.post(f"{URL}/{one['id']}/actions", json={"title": "x", "colour": "red"}).status_code == 422
     assert api.get(f"{URL}/pmt_nobody").status_code == 404
+    assert api.get(f"{URL}/themes?since=2026-01-01T00:00:00").status_code == 422, "in which zone?"
+    for at in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2030-01-01T00:00:00Z"):
+        assert api.post(f"{URL}/{one['id']}/moments", json={"at": at, "text": "x"}).status_code == 422, at
+    naive = encode_cursor(("2026-01-01T00:00:00", "pmt_x"))
+    assert api.get(f"{URL}?cursor={naive}").status_code == 422
     said = api.post(f"{URL}/check", json={"text": "It was human error."}).json()["findings"]
     assert (said[0]["offset"], said[0]["phrase"]) == (7, "human error")

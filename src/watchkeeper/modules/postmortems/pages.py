@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Form, Path, Query, Request
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
@@ -121,7 +121,7 @@ async def library(
 ) -> Response:
     """Postmortems, those that are overdue first, with a search."""
     now = clock.now()
-    after = decode_cursor(cursor, tuple[datetime, str]) if cursor else None
+    after = decode_cursor(cursor, tuple[AwareDatetime, str]) if cursor else None
 
     def read(session: Session) -> dict[str, Any]:
         found = store.listed(session, asked.filter(now), limit=_PER_PAGE + 1, after=after)

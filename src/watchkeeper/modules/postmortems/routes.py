@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query, Request
+from pydantic import AwareDatetime
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
@@ -82,7 +83,7 @@ async def list_postmortems(
         drills=drill,
         overdue_at=now if overdue else None,
     )
-    after = decode_cursor(cursor, tuple[datetime, str]) if cursor else None
+    after = decode_cursor(cursor, tuple[AwareDatetime, str]) if cursor else None
     found = await db.ask(lambda session: store.listed(session, wanted, limit=limit + 1, after=after))
     page = page_of(found, limit, lambda one: (one.created_at, one.id))
     return Page[PostmortemView](items=[PostmortemView.of(one, now) for one in page.items], next=page.next)
@@ -109,7 +110,7 @@ async def draft(
 
 @router.get("/postmortems/themes")
 async def themes(
-    who: Viewer, db: Db, since: Annotated[datetime | None, Query(description="Incidents that ended since.")] = None
+    who: Viewer, db: Db, since: Annotated[AwareDatetime | None, Query(description="Incidents that ended since.")] = None
 ) -> list[ThemeView]:
     """Themes of contributing causes, the most frequent first, with their counts by month."""
     return themes_over_time(await db.ask(lambda session: store.theme_counts(session, since)))

@@ -55,6 +55,8 @@ from watchkeeper.modules.postmortems.settings import PostmortemSettings
 BY = "system:postmortems"
 DUE = "postmortems.due"
 _LONGEST_MOMENT = 2_000
+# Instants at the very ends of the calendar are in no time zone at all.
+_OLDEST_YEAR, _NEWEST_YEAR = 1990, 9_000
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,8 @@ class Postmortems:
         if not words or len(words) > _LONGEST_MOMENT:
             expected = f"what happened, in 1 to {_LONGEST_MOMENT:,} characters"
             raise PostmortemInvalid("The line says nothing.", complaints=[Complaint("text", expected)])
-        if at > self.clock.now() + timedelta(minutes=5):
-            expected = "an instant that is over"
+        if not _OLDEST_YEAR <= at.year <= _NEWEST_YEAR or at > self.clock.now() + timedelta(minutes=5):
+            expected = f"an instant that is over, since {_OLDEST_YEAR}"
             raise PostmortemInvalid("That is yet to come.", complaints=[Complaint("at", expected)])
         if len(store.moments_of(self.session, found.id)) >= MOST_MOMENTS + 100:
             raise PostmortemInvalid("The timeline is full: hide what is not needed in place of adding to it.")
