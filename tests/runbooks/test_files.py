@@ -43,7 +43,7 @@ def test_a_step_says_who_confirms_it_how_long_it_takes_and_what_undoes_it() -> N
     [
         ("# Shop\n", ["runbooks/shop.md:1:1 expected front matter"]),
         ("---\ntitle: Shop\n", ["runbooks/shop.md:2:1 expected a line with three dashes that ends"]),
-        ("---\ntitle: [\n---\n", ["runbooks/shop.md:2:"]),
+        ("---\ntitle: [\n---\n", ["runbooks/shop.md:3:1 expected valid YAML"]),
         ("---\nservice: shop\n---\n", ["runbooks/shop.md:2:1 expected the field title"]),
         ("---\ntitle: Shop\n---\n", ["runbooks/shop.md:2:1 expected the field service"]),
         ("---\ntitle: A\nkind: alert\n---\n", ["runbooks/shop.md:2:1 expected the field alerts"]),

@@ -131,6 +131,7 @@ def test_the_api_lists_shows_searches_and_says_what_is_wrong(server: Serving) ->
         ("[a](https://x.example/?a=1&b=2)", '<a href="https://x.example/?a=1&amp;b=2" rel="noopener noreferrer">'),
         ("[a](other.md#here)", '<a href="/runbooks/other#here">'),
         ("[a](#rollback)", '<a href="#rollback">'),
+        ("- [ ] Tell <b>them</b>", "\u2610 Tell &lt;b&gt;them&lt;/b&gt;"),
         ("## A <b>head</b>", '<h2 id="a-bheadb">A &lt;b&gt;head&lt;/b&gt;</h2>'),
         ("```sh\n</code><script>\n```", "&lt;/code&gt;&lt;script&gt;"),
     ],
@@ -140,6 +141,15 @@ def test_a_text_is_text_and_its_links_lead_only_where_links_may(text: str, shown
     assert shown in html
     assert "<script" not in html
     assert "onerror=" not in html.replace("onerror=&quot;", "")
+
+
+def test_the_heading_that_repeats_the_title_is_not_shown_twice() -> None:
+    html = str(html_of(content_of("shop", text_of("Words.\n"))))
+    assert "<h1" not in html
+    assert '<span id="shop"></span>' in html
+    assert '<h2 id="rollback">Rollback</h2>' in html
+    other = text_of("Words.\n").replace("# Shop", "# Another title", 1)
+    assert '<h1 id="another-title">Another title</h1>' in str(html_of(content_of("shop", other)))
 
 
 def test_what_output_says_is_text_too(server: Serving) -> None:

@@ -49,12 +49,16 @@ class ServerKnowledge:
     """Names of everything that this server has."""
 
     def known(self, session: Session) -> Known:
-        """Services, teams and people, alerts, configuration keys."""
+        """Services, teams and people, alerts, configuration keys. Whoever owns a service owns, known or not."""
         teams = identity.team_members(session)
         people = identity.staff(session)
+        services = catalog.services(session)
+        owning = [one.about.owner for one in services if one.about.owner]
         return Known(
-            services=frozenset(one.name for one in catalog.services(session)),
-            owners=frozenset({*teams, *(one.name for one in people), *(one.email for one in people if one.email)}),
+            services=frozenset(one.name for one in services),
+            owners=frozenset(
+                {*teams, *owning, *(one.name for one in people), *(one.email for one in people if one.email)}
+            ),
             alerts=alerts.known_names(session) | frozenset(slo.all_names(session)),
             parameters=frozenset(config.keys(session)),
         )

@@ -252,8 +252,8 @@ class _Body:
 
     @property
     def _section(self) -> str:
-        """The nearest heading of the second level, or what there is: what its parts are steps of."""
-        around = next((one for one in reversed(self.sections) if one.level <= 2), None)
+        """The nearest heading that is no detail of another: its steps are run together."""
+        around = next((one for one in reversed(self.sections) if one.level <= 3), None)
         last = around or (self.sections[-1] if self.sections else None)
         return last.anchor if last else ""
 

@@ -38,8 +38,26 @@ def _rendered(name: str, text: str) -> Markup:
         "anchors": iter([one.anchor for one in content.sections]),
         "steps": {one.line: one for one in content.steps},
     }
+    tokens = _shown(parser.parse(body, environment), content.title)
     # Every character of the text was escaped by the parser, and every tag is one of those it makes.
-    return Markup(parser.render(body, environment))  # noqa: S704  # nosec B704
+    return Markup(parser.renderer.render(tokens, parser.options, environment))  # noqa: S704  # nosec B704
+
+
+def _shown(tokens: list[Token], title: str) -> list[Token]:
+    """Without a first heading that repeats the title; boxes of steps that people do look like boxes."""
+    for number, token in enumerate(tokens):
+        first = token.children[0] if token.children else None
+        if first is None or number < 2 or tokens[number - 2].type != "list_item_open":
+            continue
+        for said, box in (("[ ] ", "\u2610 "), ("[x] ", "\u2611 "), ("[X] ", "\u2611 ")):
+            if first.content.startswith(said):
+                first.content = box + first.content.removeprefix(said)
+    repeats = len(tokens) > 2 and tokens[0].tag == "h1" and tokens[1].content.strip() == title.strip()
+    if repeats:
+        # Its anchor stays, so that links to it and the anchors of those that follow are right.
+        tokens[0].hidden = tokens[2].hidden = True
+        tokens[1].children = []
+    return tokens
 
 
 class _Renderer(RendererHTML):
@@ -48,7 +66,13 @@ class _Renderer(RendererHTML):
     def heading_open(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
         """With the anchor that the rest of Watchkeeper knows it by."""
         anchor = next(env["anchors"], "")
+        if tokens[index].hidden:
+            return f'<span id="{escape(anchor)}"></span>'
         return f'<{tokens[index].tag} id="{escape(anchor)}">'
+
+    def heading_close(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """Nothing where the heading itself is not shown."""
+        return "" if tokens[index].hidden else f"</{tokens[index].tag}>\n"
 
     def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
         """Other places get a plain `rel`; an address of an unknown sort leads nowhere."""
