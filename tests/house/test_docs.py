@@ -31,6 +31,8 @@ def test_links_lead_somewhere() -> None:
     broken = []
     for path in files(".md"):
         for target, anchor in links(path):
+            if target.startswith("/") and path.parent.name == "runbooks":
+                continue  # a page of the console, where runbooks are read
             there = (path.parent / target).resolve() if target else path
             if not there.exists() or (anchor and there.suffix == ".md" and anchor not in anchors(there)):
                 broken.append(f"{shown(path)} -> {target}#{anchor}".rstrip("#"))

@@ -47,7 +47,7 @@ class NoteForm(PageForm):
 
 @router.get("/runbooks/{name}/start")
 async def start_page(
-    who: Responder,
+    who: Viewer,
     request: Request,
     name: Name,
     db: Db,
@@ -55,8 +55,8 @@ async def start_page(
     section: Annotated[str, Query(max_length=200)] = "",
     about: Annotated[str, Query(max_length=150)] = "",
 ) -> Response:
-    """What will be done, and what it asks for."""
-    return await _start_page(request, db, clock, name, section, about)
+    """What will be done, and what it asks for; who may not run it reads it all the same."""
+    return await _start_page(request, who, db, clock, name, section, about)
 
 
 @router.post("/runbooks/{name}/start")
@@ -84,7 +84,7 @@ async def start(who: Responder, request: Request, name: Name, db: Db, clock: Now
         run = await db.write(begin)
     except (Conflict, Invalid, Forbidden) as refusal:
         return await _start_page(
-            request, db, clock, name, said.get("section", ""), said.get("about", ""), refusal=refusal, said=said
+            request, who, db, clock, name, said.get("section", ""), said.get("about", ""), refusal=refusal, said=said
         )
     return RedirectResponse(f"/runs/{run.id}", status_code=303)
 
@@ -193,6 +193,7 @@ async def _run_page(
 
 async def _start_page(
     request: Request,
+    who: Actor,
     db: Db,
     clock: Now,
     name: str,
@@ -216,6 +217,7 @@ async def _start_page(
         said=said or {},
         about=about,
         refusal=refusal,
+        may_run=who.may(RUN_RUNBOOKS),
         how=How,
     )
 
