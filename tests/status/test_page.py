@@ -12,11 +12,11 @@ from hashlib import sha256
 
 import pytest
 
-from tests.kernel.web.support import PAGE, bearer
+from tests.kernel.web.support import PAGE, bearer, browser, small_app
 from tests.status.support import BASE, BY, Stage
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Unavailable
-from watchkeeper.modules.status.apps import PATHS
+from watchkeeper.modules.status.apps import PATHS, StatusApp
 from watchkeeper.modules.status.keeping import FILE, Keeper
 from watchkeeper.modules.status.model import PageSaid, State
 from watchkeeper.modules.status.service import StatusPage
@@ -139,9 +139,14 @@ def test_head_has_the_headers_alone_and_nothing_is_sent_here(busy: Stage) -> Non
 
 
 def test_before_the_first_rendering_it_says_so(stage: Stage) -> None:
-    answer = stage.reader.get("/status")
+    alone = StatusApp(keeper_of(stage, Gone()), "index.html", private=False)
+    answer = browser(small_app(exact={"/status": alone})).get("/status")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
+
+
+def test_a_process_that_does_nothing_besides_answering_renders_when_it_is_asked(stage: Stage) -> None:
+    assert stage.reader.get("/status").status_code == 200
 
 
 class Gone:

@@ -1,6 +1,8 @@
-"""What the public is answered: bytes from memory, by a bare ASGI app that never asks the database."""
+"""What the public is answered: bytes from memory, by a bare ASGI app that asks no database once there are any."""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
@@ -55,6 +57,10 @@ class StatusApp:
             await _answer(send, 303 if is_page else 401, b"Sign in first.\n", headers)
             return
         found = self._keeper.document(self._name)
+        if found is None:
+            # A server renders before it listens; this is a process that does no work besides answering.
+            await asyncio.to_thread(self._keeper.begin)
+            found = self._keeper.document(self._name)
         if found is None:
             await _answer(send, 503, b"The status page is being made. Try again.\n", [(b"retry-after", b"5")])
             return

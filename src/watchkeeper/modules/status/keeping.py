@@ -42,6 +42,7 @@ class Keeper:
         self._tried = clock.monotonic() - EVERY_SECONDS
         self._renewed = clock.monotonic()
         self._failing = False
+        self._beginning = threading.Lock()
         self.rendering: Rendering | None = None
         self._old: tuple[int, dict[str, Document]] = (0, {})
 
@@ -97,6 +98,12 @@ class Keeper:
             self._failing = True
         except Exception:  # noqa: BLE001 (an edge: the thread must outlive any surprise)
             _log.exception("the status page can't be rendered; the last one is served")
+
+    def begin(self) -> None:
+        """Render if nothing was rendered yet, as in a process that does no work besides answering."""
+        with self._beginning:
+            if self.rendering is None:
+                self.look()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
