@@ -121,6 +121,13 @@ def test_a_large_change_of_the_service_is_before_a_newer_small_one_and_one_elsew
     assert [one.suspicion.is_suspect for one in found] == [True, False, False, False, False]
 
 
+def test_a_value_that_is_set_for_the_first_time_is_as_large_as_its_step_from_the_default(stage: Stage) -> None:
+    for key, value in (("LARGE", 2), ("SMALL", 105)):
+        happens(stage, parameter(key, before={key: None}, after={key: value}, default=100), after=HOUR)
+    small, large = changes(stage)
+    assert small.size < 0.2 < 0.9 < large.size
+
+
 def test_what_came_after_it_began_stands_last(stage: Stage) -> None:
     began = happens(stage, parameter(slot="user:usr_1"), after=HOUR)
     happens(stage, deployed(), after=timedelta(seconds=1))

@@ -48,6 +48,7 @@ from watchkeeper.modules.runbooks import public as runbooks
 from watchkeeper.modules.runbooks.public import Run, Running
 
 _ENVIRONMENT = "environment"
+_MOST_TOLD = 1_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Recovery:
 
     def consider(self, group_id: str) -> list[Attempt]:
         """Have every rule that is for this alert act, if it may. Harmless when repeated."""
+        if not store.all_rules(self.session):
+            return []
         journal.take_turn(self.session)
         symptom = symptom_of(self.session, group_id)
         if symptom is None or not symptom.fires:
@@ -96,6 +99,8 @@ class Recovery:
 
     def look(self) -> None:
         """What time and others brought: ends of runs, symptoms that went or did not, alerts that wait for a rule."""
+        if not store.all_rules(self.session) and not store.going_on(self.session):
+            return
         journal.take_turn(self.session)
         for one in store.going_on(self.session):
             self._look(one)
@@ -301,8 +306,9 @@ class Recovery:
 
     def _held_back(self, rule: Rule, symptom: Symptom, why: str) -> None:
         """Told once for each reason of an alert, and not again each time that somebody looks."""
-        wanted = FactFilter(kinds=(HeldBack.kind,), subjects=(rule.name,))
-        told = journal.read_facts(self.session, wanted, limit=100)
+        services = (symptom.service,) if symptom.service else ()
+        wanted = FactFilter(services=services, kinds=(HeldBack.kind,), subjects=(rule.name,))
+        told = journal.read_facts(self.session, wanted, limit=_MOST_TOLD)
         if any((one.data["group"], one.data["why"]) == (symptom.group, why) for one in told):
             return
         said = {"rule": rule.name, "service_name": symptom.service or "", "group": symptom.group}
