@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(os.environ.get(VARIABLE, "duet-data")),
         help=f"where the Duet that runs keeps its data (default: {VARIABLE}, else duet-data)",
     )
+    release.add_argument("--wait", type=float, default=0, help="seconds to wait for a Duet that is starting")
     serve = commands.add_parser("serve", help="one service")
     serve.add_argument("service", choices=SERVICES)
     serve.add_argument("--release", default="v1")
@@ -104,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _release(options: argparse.Namespace) -> int:
     try:
-        running = roll_out(options.data.resolve(), options.releases)
+        running = roll_out(options.data.resolve(), options.releases, wait=options.wait)
     except (UnknownRelease, NotRolledOut, OSError) as error:
         print(f"Nothing was rolled out: {error}", file=sys.stderr)
         return 1

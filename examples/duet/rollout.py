@@ -40,10 +40,13 @@ def forget(data: Path) -> None:
         (data / name).unlink(missing_ok=True)
 
 
-def roll_out(data: Path, choices: Sequence[str], *, within: float = _WITHIN) -> dict[str, str]:
-    """Have these releases run, such as `chat=v1`; what runs then. Raises UnknownRelease or NotRolledOut."""
+def roll_out(data: Path, choices: Sequence[str], *, within: float = _WITHIN, wait: float = 0) -> dict[str, str]:
+    """Have these releases run, such as `chat=v1`; what runs then. `wait`: seconds in which Duet may still be starting.
+
+    Raises UnknownRelease or NotRolledOut.
+    """
     chosen = _chosen(choices)
-    before = _state(data)
+    before = _first_state(data, time.monotonic() + wait)
     _write(data / _WANTED, {**wanted(data), **chosen})
     until = time.monotonic() + within
     while time.monotonic() < until:
@@ -67,6 +70,16 @@ def _chosen(choices: Sequence[str]) -> dict[str, str]:
             known = f"one of {', '.join(SERVICES)}, and {' or '.join(RELEASES)}"
             raise UnknownRelease(f"{service}={release} is unknown: {known} were expected")
     return chosen
+
+
+def _first_state(data: Path, latest: float) -> dict[str, object]:
+    while True:
+        try:
+            return _state(data)
+        except NotRolledOut:
+            if time.monotonic() >= latest:
+                raise
+        time.sleep(0.2)
 
 
 def _state(data: Path) -> dict[str, object]:

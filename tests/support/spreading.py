@@ -23,6 +23,7 @@ FIRST = (
     "tests/slo/real/",
     "tests/slo/rules/test_same_alerts.py",
     "tests/browser/",
+    "tests/contract/",
     "tests/app/test_demo.py",
     "tests/durability/",
     "tests/notify/",

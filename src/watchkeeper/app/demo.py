@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app import demo_incident
 from watchkeeper.app.console import CommandRefused, out, refusals_end_the_command
 
 if TYPE_CHECKING:
@@ -24,13 +25,20 @@ if TYPE_CHECKING:
     from watchkeeper.kernel.clock import Clock
 
 _VISIBLE_WITHIN = 30.0
+# What a runner of the sample product may run.
+RUNNER = "runner.yaml"
 # The product's day passes in two hours and begins at eleven: first comes its busy noon, then the rest of a day.
 _ACCELERATION, _FROM_HOUR = 12, 11
 
 
+demo_cli = typer.Typer(invoke_without_command=True)
+
+
 def add_to(cli: typer.Typer) -> None:
-    """Register the command."""
-    cli.command("demo")(demo)
+    """Register the command and what is below it."""
+    demo_cli.callback()(demo)
+    demo_incident.add_to(demo_cli)
+    cli.add_typer(demo_cli, name="demo")
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class _Asked:
 
 
 def demo(
+    context: typer.Context,
     release: Annotated[
         list[str] | None,
         typer.Option(help="v1 (good) or v2 (bad), or of one service: chat=v2. Repeatable.", show_default="v1"),
@@ -76,6 +85,8 @@ def demo(
     ] = None,
 ) -> None:
     """Start Watchkeeper with a sample product under traffic, and print a link that signs in. Ctrl-C ends all of it."""
+    if context.invoked_subcommand is not None:
+        return
     with refusals_end_the_command():
         run(Wanted(data.absolute(), product.absolute(), port, rate, seed, tuple(release or ()), seconds))
 
@@ -113,7 +124,12 @@ def _start(wanted: Wanted, children: Children, phones: str, clock: Clock, done: 
     out.print(f"Watchkeeper is up after {clock.monotonic() - began:.1f} s; its data and logs are in {wanted.data}")
     with _local_client(wanted.data) as client:
         described = _apply(client, wanted.product / "ops")
-        settings = {"WATCHKEEPER_URL": hello["url"], "WATCHKEEPER_TOKEN": _token(client, wanted.product.name)}
+        called = f"{wanted.product.name} of the demo"
+        settings = {"WATCHKEEPER_URL": hello["url"], "WATCHKEEPER_TOKEN": _token(client, called, "read", "intake")}
+        if (wanted.product / RUNNER).is_file():
+            _sign_off(client)
+            token = _token(client, "runner of the demo", "runner")
+            children.start_runner(wanted.product, wanted.data, hello["url"], token)
         children.start_product(wanted.product, _arguments(wanted, hello["url"]), settings)
         out.print(f"{wanted.product.name} starts, {wanted.rate:g} requests per second; sign in here (works once):")
         out.print(f"\n    {hello['link']}\n", markup=False)
@@ -168,16 +184,25 @@ def _seen(client: httpx.Client, since: datetime) -> set[str]:
     return heard | {one["service"] for one in requested}
 
 
-def _token(client: httpx.Client, name: str) -> str:
-    """A token to read the configuration with and to tell of users; what an earlier demo made is of no more use."""
+def _sign_off(client: httpx.Client) -> None:
+    """Every runbook, as somebody of the product's team would after reading it: else no step of it runs."""
     from watchkeeper.app.local import result_of
 
-    called = f"{name} of the demo"
+    known: Any = result_of(client.get("/api/v1/runbooks", params={"limit": 200}))
+    for one in known["items"]:
+        if one["approved_by"] is None:
+            result_of(client.post(f"/api/v1/runbooks/{one['name']}/approve", json={"revision": one["revision"]}))
+
+
+def _token(client: httpx.Client, called: str, *scopes: str) -> str:
+    """A token of these scopes; what an earlier demo made is of no more use."""
+    from watchkeeper.app.local import result_of
+
     known: Any = result_of(client.get("/api/v1/tokens", params={"limit": 200}))
     for one in known["items"]:
         if one["name"] == called and one["revoked_at"] is None:
             result_of(client.delete(f"/api/v1/tokens/{one['id']}"))
-    made: Any = result_of(client.post("/api/v1/tokens", json={"name": called, "scopes": ["read", "intake"]}))
+    made: Any = result_of(client.post("/api/v1/tokens", json={"name": called, "scopes": list(scopes)}))
     return str(made["secret"])
 
 

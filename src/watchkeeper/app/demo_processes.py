@@ -23,6 +23,8 @@ _ENDS_WITHIN = 12.0
 _LINES_SHOWN = 12
 # Somebody who starts the demo and looks at it after lunch still gets in.
 _LINK_MINUTES = "60"
+# A burning budget is an incident in the demo, without anybody's click.
+_OPENS = "WATCHKEEPER_INCIDENTS_OPEN_FOR"
 _NETWORKS, _LOOPBACK = "WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS", "127.0.0.1/32"
 
 
@@ -56,6 +58,7 @@ class Children:
             "WATCHKEEPER_DATA": str(data),
             "WATCHKEEPER_PORT": str(port),
             "WATCHKEEPER_IDENTITY_LOGIN_LINK_MINUTES": _LINK_MINUTES,
+            _OPENS: os.environ.get(_OPENS, "critical=SEV-1, error=SEV-2"),
             _NETWORKS: ",".join(filter(None, (os.environ.get(_NETWORKS), _LOOPBACK))),
         }
         try:
@@ -76,6 +79,19 @@ class Children:
         # Named for products that look after their own end, as Duet's processes do where the kernel can't help.
         environment = {**os.environ, **settings, "DUET_PARENT": str(os.getpid())}
         self._start(product.name, [sys.executable, "-m", module, *arguments], environment, root)
+
+    def start_runner(self, product: Path, data: Path, url: str, token: str) -> None:
+        """Start what runs steps of the product's runbooks; it sees where the product keeps its data."""
+        file = data / "runner.token"
+        file.touch(mode=0o600)
+        file.write_text(token, encoding="ascii")
+        command = [sys.executable, "-m", "watchkeeper", "runner", "--url", url, "--token-file", str(file)]
+        as_root = ["--as-root"] if os.geteuid() == 0 else []
+        # Steps find the python that the product runs on.
+        path = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), os.environ.get("PATH"))))
+        environment = {**os.environ, "PATH": path, "DUET_DATA": str(data / product.name)}
+        allowed = str(product / "runner.yaml")
+        self._start("runner", [*command, "--allow", allowed, *as_root], environment, Path.cwd())
 
     def require_alive(self) -> None:
         """Raise CommandRefused with the end of its log when one has died."""

@@ -12,6 +12,8 @@ import typer
 from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.console import refusals_end_the_command
 from watchkeeper.app.demo_people import seat, staff_of
+from watchkeeper.app.demo_story import plot_of
+from watchkeeper.app.pages_demo import put_on
 from watchkeeper.app.serve import serve
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.modules.identity.public import ensure_demo_person, make_login_link
@@ -23,7 +25,8 @@ def main() -> None:
     The second is the directory of the sample product, whose people are here from the start, the third the address
     of their phones.
     """
-    ready, people, phones = int(sys.argv[1]), staff_of(Path(sys.argv[2])), sys.argv[3]
+    ready, product, phones = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    people, plot = staff_of(product), plot_of(product)
 
     def greet(watchkeeper: Watchkeeper, url: str) -> None:
         settings = watchkeeper.configuration.identity
@@ -32,6 +35,8 @@ def main() -> None:
             secret = make_login_link(session, watchkeeper.clock, settings, person)
         if people:
             seat(watchkeeper, people, phones)
+        if plot is not None:
+            put_on(watchkeeper, product, plot)
         # Through a pipe of its own: the secret must not stand in the log.
         with os.fdopen(ready, "w", encoding="utf-8") as parent:
             json.dump({"url": url, "link": f"{url}/login/link/{secret}"}, parent)

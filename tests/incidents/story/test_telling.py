@@ -109,6 +109,14 @@ def test_a_heading_says_which_steps_roll_back_and_a_runbook_without_one_has_none
     assert rollback_steps(content_of("shop", ROLLBACK.replace("Rolling back a release", "Releases"))) == ()
 
 
+def test_what_a_person_does_first_by_hand_is_no_part_of_rolling_back_at_once() -> None:
+    first = "## Rolling back a release\n\n- [ ] Say what you are about to do\n"
+    after = "previous\n```\n\n- [ ] Look at the errors\n"
+    text = ROLLBACK.replace("## Rolling back a release\n", first).replace("previous\n```\n", after)
+    machine, hand = rollback_steps(content_of("shop", text))
+    assert (machine, hand.startswith("check-look")) == ("previous", True)
+
+
 def test_a_silence_that_goes_on_can_be_ended_from_the_story(stage: Stage) -> None:
     stage.after(60)
     now = stage.clock.now()

@@ -13,6 +13,7 @@ from watchkeeper.modules.incidents import public
 from watchkeeper.modules.incidents.model import Incident
 from watchkeeper.modules.incidents.story.undoing import NothingToUndo, UndoNotConfirmed
 from watchkeeper.modules.runbooks import public as runbooks
+from watchkeeper.modules.runbooks.public import WaitsFor
 
 
 def broken(stage: Stage) -> tuple[Incident, str, str]:
@@ -84,6 +85,18 @@ def test_rolling_back_starts_a_run_that_is_about_the_incident(stage: Stage) -> N
     assert [step.step.key for step in run.steps] == ["previous"]
     assert ("runbook_run", run.id) in links(stage, one)
     assert run.started_by == ID["ann"]
+    assert (run.steps[0].waits_for, run.steps[0].confirmed_by) == (WaitsFor.RUNNER, ID["ann"]), "one yes is enough"
+
+
+def test_a_rollback_that_needs_a_second_person_waits_for_one(stage: Stage) -> None:
+    stage.keep(ROLLBACK.replace("id=previous confirm=confirm", "id=previous confirm=second"))
+    stage.after(60)
+    stage.deployed()
+    stage.after(2)
+    one = stage.burst()
+    stage.undo(one, stage.story(one).suspects[0].mark, RESPONDER)
+    (run,) = stage.ask(lambda session: runbooks.runs_about(session, "incident", one.id))
+    assert run.steps[0].waits_for is WaitsFor.SECOND_PERSON
 
 
 def test_what_could_not_be_undone_stands_on_the_record(stage: Stage) -> None:

@@ -53,3 +53,8 @@ def first_symptom(session: Session, group: GroupState) -> datetime:
     """When the first of its alerts began, as their source tells."""
     begun = [one.starts_at for one in alerts.alerts_of(session, group.id, limit=100)]
     return min([*begun, group.opened_at])
+
+
+def title_of(group: GroupState) -> str:
+    """What an incident of this group is called: of an objective without the figures of the moment in which it fired."""
+    return (group.title.partition(": ")[0] if group.slo else group.title)[:200]

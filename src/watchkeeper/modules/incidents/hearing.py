@@ -14,7 +14,7 @@ from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import GroupState
 from watchkeeper.modules.incidents import store, store_records
 from watchkeeper.modules.incidents.desk import SYSTEM, Desk
-from watchkeeper.modules.incidents.groups import groups_of, is_drill, is_own, open_for
+from watchkeeper.modules.incidents.groups import groups_of, is_drill, is_own, open_for, title_of
 from watchkeeper.modules.incidents.model import Incident, LinkKind
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.reaching import suggest
@@ -81,7 +81,7 @@ class Hearing:
         going_on = self._same_trouble(session, group)
         if going_on is None:
             verbs.open(
-                group.title[:200],
+                title_of(group),
                 by=SYSTEM,
                 source=SOURCE,
                 severity=chosen.severity,

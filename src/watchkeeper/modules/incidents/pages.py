@@ -21,7 +21,7 @@ from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.incidents import store
 from watchkeeper.modules.incidents.errors import IncidentInvalid
-from watchkeeper.modules.incidents.groups import is_own, open_for
+from watchkeeper.modules.incidents.groups import is_own, open_for, title_of
 from watchkeeper.modules.incidents.model import Incident, Severity
 from watchkeeper.modules.incidents.permissions import ACT_ON_INCIDENTS, VIEW_INCIDENTS
 from watchkeeper.modules.incidents.routes import Db, Now, Responder, TheIncidenting, Viewer, place_of
@@ -195,7 +195,7 @@ async def declare_for_alert(
 
     def write(session: Session) -> Incident:
         group = alerts.group(session, group_id)
-        title = group.title[:200] if group is not None else ""
+        title = title_of(group) if group is not None else ""
         return incidenting.on(session, clock).open(title, groups=[group_id], by=who.id, source="console")
 
     made = await db.write(write)

@@ -23,6 +23,7 @@ from watchkeeper.modules.runbooks.model import (
     Runbook,
     State,
     Step,
+    WaitsFor,
 )
 from watchkeeper.modules.runbooks.permissions import RUN_RUNBOOKS
 from watchkeeper.modules.runbooks.running import Runs
@@ -56,6 +57,7 @@ __all__ = [
     "Step",
     "Undoing",
     "Value",
+    "WaitsFor",
     "for_alert",
     "for_service",
     "problems",

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import dropwhile
 
 from watchkeeper.kernel.journal import Difference, Fact
 from watchkeeper.kernel.web.access import Permission
 from watchkeeper.modules.incidents.model import Incident
-from watchkeeper.modules.runbooks.public import Content
+from watchkeeper.modules.runbooks.public import Content, How
 
 _ROLLBACK = re.compile(r"roll(ing)?[ _-]?back", re.IGNORECASE)
 
@@ -131,9 +132,12 @@ class Story:
 
 
 def rollback_steps(content: Content) -> tuple[str, ...]:
-    """Keys of the steps of a runbook that bring back the last release: those below a heading that says so."""
+    """Keys of the steps of a runbook that bring back the last release: those below a heading that says so, without what
+    people do by hand before the first one.
+    """
     titles = {one.anchor: one.title for one in content.sections}
     for anchor, steps in content.procedures().items():
         if _ROLLBACK.search(anchor) or _ROLLBACK.search(titles.get(anchor, "")):
-            return tuple(one.key for one in steps)
+            by_machine = tuple(dropwhile(lambda one: one.how is How.MANUAL, steps))
+            return tuple(one.key for one in by_machine or steps)
     return tuple(one.key for one in content.steps if _ROLLBACK.search(one.key) or _ROLLBACK.search(one.title))[:1]

@@ -19,7 +19,7 @@ from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.story.events import Undone
 from watchkeeper.modules.incidents.story.model import Story, Undo, UndoKind
 from watchkeeper.modules.incidents.story.telling import story_of
-from watchkeeper.modules.runbooks.public import Actions, Asking, Running
+from watchkeeper.modules.runbooks.public import Actions, Asking, Running, WaitsFor
 from watchkeeper.modules.slo.public import Engine
 
 _LONGEST_REASON = 400
@@ -116,9 +116,11 @@ class Stories:
     ) -> tuple[Done, str, LinkKind]:
         about = ("incident", incident.id)
         if undo.kind is UndoKind.RUN_RUNBOOK:
-            run = self.running.on(session, clock).start(
-                undo.target, undo.steps, {}, by=who.id, source=source, about=about, reason=why
-            )
+            runs = self.running.on(session, clock)
+            run = runs.start(undo.target, undo.steps, {}, by=who.id, source=source, about=about, reason=why)
+            # Whoever said yes to the undo has said yes to what it begins with; a second person is asked all the same.
+            if run.steps[0].waits_for is WaitsFor.CONFIRMATION:
+                runs.confirm(run.id, run.steps[0].number, by=who.id, source=source)
             text = f"A run of {run.title} was started."
             return Done("begun", text, f"/runs/{run.id}"), run.id, LinkKind.RUNBOOK_RUN
         name, field = _ACTIONS[undo.kind]
