@@ -21,7 +21,7 @@ from watchkeeper.modules.catalog import store
 from watchkeeper.modules.catalog.ops import ServiceKind
 
 WEB = "name: web\nowner: Team Web\ntier: 2\n"
-FILES = {"services/web.yaml": WEB, "recovery/later.yaml": "[["}
+FILES = {"services/web.yaml": WEB, "deploy/later.yaml": "[["}
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_plan_is_answered_and_nothing_happens(admin: TestClient, database: Dat
     assert (change["action"], change["kind"], change["name"]) == ("create", "service", "web")
     assert change["fields"] == {"owner": [None, "Team Web"], "tier": [None, 2]}
     assert change["where"] == "services/web.yaml:1:1"
-    assert body["notices"] == ["recovery/later.yaml: not read by this version"]
+    assert body["notices"] == ["deploy/later.yaml: not read by this version"]
     assert _owner(database) is None
 
 
