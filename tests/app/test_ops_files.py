@@ -68,6 +68,8 @@ def test_every_kind_of_file_has_an_example_that_begins_with_its_schema() -> None
     files = scaffold(KINDS)
     for kind in KINDS:
         for path in kind.examples:
+            if path.endswith(".md"):  # no schema describes a text; what is wrong with one is said by its own lint
+                continue
             named = LINE.fullmatch(files[path].splitlines()[0])
             assert named, path
             folder = Path(path).parent
