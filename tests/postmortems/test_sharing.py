@@ -28,7 +28,7 @@ INTERNAL = [
     "payments.svc",
     "localhost:5432",
     "ip-10-0-0-7",
-    new_id("inc"),
+    "inc_m6sfhe2kb0nnf8dz8nvvz7c0fz",
     "3f2b8c1e-9a4d-4c1b-8f60-0a1b2c3d4e5f",
     "a94a8fe5ccb1",
     "OPS-1234",
