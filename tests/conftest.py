@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgres import PostgresMissing, PostgresServer
 from tests.support.postgres_databases import Databases
@@ -20,6 +21,10 @@ from watchkeeper.kernel.db.database import Database, open_database
 from watchkeeper.kernel.db.migrations import Migrations
 
 keep_what_routes_are()
+# Laws that say no number of their own; `--hypothesis-profile=thorough` looks longer than anybody waits for.
+settings.register_profile("usual", max_examples=40)
+settings.register_profile("thorough", max_examples=1_000)
+settings.load_profile("usual")
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCRIPTS = Path(migrations.__file__).parent
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,8 @@ def alice(server: RunningServer, chromium: Browser, tmp_path_factory: pytest.Tem
     return state
 
 
-@pytest.fixture
-def open_page(chromium: Browser) -> Iterator[Open]:
+@contextmanager
+def opening(chromium: Browser) -> Iterator[Open]:
     """Opens pages in contexts of their own; at the end no page may have reported an error or a broken policy."""
     contexts: list[Any] = []
     complaints: list[str] = []
@@ -124,6 +125,12 @@ def open_page(chromium: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert [line for line in complaints if not any(text in line for text in expected)] == []
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    with opening(chromium) as open_it:
+        yield open_it
 
 
 @pytest.fixture

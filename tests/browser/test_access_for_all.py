@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.conftest import Open, keep_picture
+from tests.browser.conftest import Open, keep_picture, opening
 from tests.browser.objectives import BURNING, TARGETS
 from tests.browser.parameters import FLAG, LIMITS, PARAMETER
 from tests.browser.shop import GATEWAY
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+    from tests.support.running import RunningServer
 
 PAGES = [
     "/",
@@ -81,9 +84,17 @@ def test_a_phone_scrolls_down_and_never_sideways(visit: Open, path: str) -> None
     keep_picture(page, f"phone{named(path)}")
 
 
-@pages
-def test_everything_that_can_be_used_has_a_name(visit: Open, path: str) -> None:
-    page = visit(path)
+@pytest.fixture(scope="module", params=PAGES)
+def desktop(
+    request: pytest.FixtureRequest, chromium: Browser, server: RunningServer, alice: Any
+) -> Iterator[tuple[str, Page]]:
+    """A path and its page at a desk, opened once for all that is looked at there."""
+    with opening(chromium) as open_it:
+        yield request.param, open_it(f"{server.url}{request.param}", storage_state=alice, color_scheme="light")
+
+
+def test_everything_that_can_be_used_has_a_name(desktop: tuple[str, Page]) -> None:
+    path, page = desktop
     assert audit(page, "nameless") == []
     assert page.get_attribute("html", "lang") == "en"
     # The public page goes by the product's name.
@@ -91,29 +102,32 @@ def test_everything_that_can_be_used_has_a_name(visit: Open, path: str) -> None:
     assert audit(page, "repeated") == []
 
 
-@pages
-def test_headings_are_an_outline(visit: Open, path: str) -> None:
-    levels = audit(visit(path), "headings")
+def test_headings_are_an_outline(desktop: tuple[str, Page]) -> None:
+    levels = audit(desktop[1], "headings")
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), levels
 
 
-@pages
-def test_whoever_uses_the_keyboard_sees_where_they_are(visit: Open, path: str) -> None:
-    page = visit(path)
+def test_text_can_be_read_by_weak_eyes(desktop: tuple[str, Page]) -> None:
+    path, page = desktop
+    assert audit(page, "pale") == []
+    keep_picture(page, f"light{named(path)}")
+
+
+def test_whoever_uses_the_keyboard_sees_where_they_are(desktop: tuple[str, Page]) -> None:
+    """The last one: it moves the focus."""
     for _ in range(25):
-        page.keyboard.press("Tab")
-        seen, element = audit(page, "focus")
+        desktop[1].keyboard.press("Tab")
+        seen, element = audit(desktop[1], "focus")
         assert seen, element
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pages
-def test_text_can_be_read_by_weak_eyes(visit: Open, path: str, scheme: str) -> None:
-    page = visit(path, color_scheme=scheme)
+def test_text_can_be_read_by_weak_eyes_in_the_dark(visit: Open, path: str) -> None:
+    page = visit(path, color_scheme="dark")
     assert audit(page, "pale") == []
-    keep_picture(page, f"{scheme}{named(path)}")
+    keep_picture(page, f"dark{named(path)}")
 
 
 def test_the_console_is_useful_without_javascript(visit: Open) -> None:
