@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,6 +145,8 @@ def visit(open_page: Open, server: RunningServer, alice: Any) -> Open:
 
 
 def keep_picture(page: Page, name: str) -> None:
-    """Save what the page looks like, for people to look at."""
+    """With PICTURES=yes, save what the page looks like, for people to look at: a whole page takes a second to draw."""
+    if os.environ.get("PICTURES") != "yes":
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"{name}.png"), full_page=True)
