@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.support.running import eventually, running_server
+from watchkeeper.app.configuration import load_configuration
 from watchkeeper.app.gauges import OwnState
 from watchkeeper.app.listening import Deliveries
+from watchkeeper.app.server import Watchkeeper
 from watchkeeper.app.server import listeners as all_listeners
 from watchkeeper.kernel import journal, work
 from watchkeeper.kernel.clock import ManualClock, SystemClock
@@ -25,10 +27,6 @@ from watchkeeper.kernel.journal import Event, Fact
 from watchkeeper.kernel.journal.listeners import Listener
 from watchkeeper.kernel.telemetry import metrics
 from watchkeeper.kernel.work import store as work_store
-from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
-from watchkeeper.modules.alerts.settings import AlertSettings
-from watchkeeper.modules.incidents.public import Incidenting
-from watchkeeper.modules.incidents.settings import IncidentSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +79,9 @@ def test_a_listener_that_has_to_wait_holds_up_no_other(database: Database, clock
     assert heard == [1, 2]
 
 
-def test_nobody_listens_twice_under_one_name() -> None:
-    alerting = Alerting(AlertSettings.model_validate({}), GroupWatchers())
-    parts = {Alerting: alerting, Incidenting: Incidenting(IncidentSettings.model_validate({}), alerting)}
-    named = [listener.name for listener in all_listeners(SystemClock(), parts)]
+def test_nobody_listens_twice_under_one_name(tmp_path: Path) -> None:
+    with Watchkeeper.open(load_configuration({}, data=tmp_path / "data"), background=False) as watchkeeper:
+        named = [listener.name for listener in all_listeners(SystemClock(), watchkeeper.app.state.parts)]
     assert named
     assert len(set(named)) == len(named)
 

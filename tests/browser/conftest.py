@@ -72,9 +72,10 @@ def set_up(page: Page, link: str) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[RunningServer]:
     """`watchkeeper up`, as everybody starts it, with the shop's telemetry in it. Alice has an account."""
     with running_server(tmp_path_factory.mktemp("browser") / "data") as server:
-        Shop(server.url).be_busy()
-        # So that every page has something on it, whichever test comes first.
+        # So that every page has something on it, whichever test comes first. What is changed comes before what fails.
+        Shop(server.url).be_busy(calm=True)
         configure(server.client)
+        Shop(server.url).be_busy(120, minutes=0.02)
         server.client.post("/api/v1/tokens", json={"name": "weekly-report", "scopes": ["read"]}).raise_for_status()
         eventually(lambda: _is_visible(server))
         define_objectives(server.client)

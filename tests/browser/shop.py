@@ -29,11 +29,11 @@ class Shop:
         self.sent.append(trace)
         return trace
 
-    def be_busy(self, visits: int = 60, minutes: float = 10) -> None:
-        """Many visits over the last minutes, every twelfth of them unhappy."""
+    def be_busy(self, visits: int = 60, minutes: float = 10, *, calm: bool = False) -> None:
+        """Many visits over the last minutes, every twelfth of them unhappy, but for calm ones."""
         for number in range(visits):
             slow = 0.9 if number % 20 == 7 else 0.05 + number % 5 * 0.03
-            self.serve(ago=2 + number * minutes * 60 / visits, took=slow, fails=number % 12 == 5)
+            self.serve(ago=2 + number * minutes * 60 / visits, took=slow, fails=not calm and number % 12 == 5)
 
     def _send_spans(self, trace: str, start: int, took: int, fails: bool) -> None:
         root, call, inner, query = (secrets.token_hex(8) for _ in range(4))

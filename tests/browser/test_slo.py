@@ -86,7 +86,7 @@ def test_the_targets_of_an_slo_are_chosen_above_its_numbers(visit: Open) -> None
 def test_an_slo_is_suggested_looked_at_defined_and_deleted_by_keyboard_alone(
     visit: Open, server: RunningServer, shop: Shop
 ) -> None:
-    shop.be_busy()  # fewer than a hundred requests suggest nothing
+    shop.be_busy(calm=True)  # fewer than a hundred requests suggest nothing
     eventually(lambda: server.client.get(f"/api/v1/slos/suggest?service={GATEWAY}").json()["items"])
     page = visit("/slos")
     page.get_by_role("link", name="New objective").focus()
