@@ -61,7 +61,7 @@ class ImportView(BaseModel):
     fingerprint: str
 
 
-@router.post("/config/import", status_code=201, response_model=ImportView)
+@router.post("/config/import", status_code=201, response_model=ImportView, responses={200: {"model": ImportView}})
 async def import_parameters(
     who: Changer, order: ImportOrder, db: Db, clock: Now, hub: TheHub, once: Annotated[Once, once()]
 ) -> Response:
