@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
 _LONGEST = 600.0
 _EVERY = 1.0
-WORDS = {
-    "burning": "a budget burns",
-    "paged": "somebody is paged",
-    "incident": "an incident is open",
-    "suspect": "the suspect",
-    "undone": "undone",
-    "recovered": "recovered",
-    "resolved": "resolved",
-    "postmortem": "a postmortem is drafted",
-}
 
 
 def incident(
@@ -66,7 +56,7 @@ def run(data: Path, product: Path, undo: bool | None) -> None:
 
 
 def _follow(story: Story, url: str, undo: bool | None) -> None:
-    began, told, resolving = story.clock.monotonic(), 0, False
+    began, told = story.clock.monotonic(), 0
     while story.clock.monotonic() - began < _LONGEST:
         chapters = story.chapters()
         for one in chapters[told:]:
@@ -74,19 +64,20 @@ def _follow(story: Story, url: str, undo: bool | None) -> None:
             if one.name == "suspect" and _undoes(undo):
                 out.print(f"        {story.undo()}", markup=False)
             if one.name == "recovered" and undo is not False:
-                resolving = True
+                story.resolve()
         told = len(chapters)
-        if resolving:
-            story.resolve()
-            resolving = False
         if story.has("postmortem"):
             return
         time.sleep(_EVERY)
+    from watchkeeper.app.demo_story import WORDS
+
     missing = next(words for name, words in WORDS.items() if not story.has(name))
     raise CommandRefused(f"after {_LONGEST / 60:.0f} minutes it is not so that: {missing}.")
 
 
 def _tell(story: Story, one: Chapter, url: str) -> None:
+    from watchkeeper.app.demo_story import WORDS
+
     seconds = (one.at - story.since).total_seconds()
     out.print(f"{seconds:4.0f} s  {WORDS[one.name]}: {one.text}  {url}{one.href}", markup=False, soft_wrap=True)
 

@@ -28,6 +28,17 @@ FILE = "story.yaml"
 DATA_VARIABLE = "DUET_DATA"
 _DEPLOYS_WITHIN = 120
 REASON = "the release hurts"
+# Every chapter in its order, in words.
+WORDS = {
+    "burning": "a budget burns",
+    "paged": "somebody is paged",
+    "incident": "an incident is open",
+    "suspect": "the suspect",
+    "undone": "undone",
+    "recovered": "recovered",
+    "resolved": "resolved",
+    "postmortem": "a postmortem is drafted",
+}
 # A rollback that was ordered has to be carried out, and telemetry takes seconds to be found.
 _TAKES_EFFECT, _ARRIVES, _CALM = timedelta(seconds=5), timedelta(seconds=8), timedelta(seconds=30)
 
@@ -54,15 +65,18 @@ def plot_of(product: Path) -> Plot | None:
 def deploy(product: Path, data: Path, plot: Plot) -> str:
     """Have the bad release run; what the product's command said. Raises CommandRefused."""
     module = f"{product.parent.name}.{product.name}"
-    found = subprocess.run(  # noqa: S603  # nosec B603 (our own interpreter and the sample product)
-        [sys.executable, "-m", module, *plot.deploy],
-        cwd=product.parent.parent,
-        env={**os.environ, DATA_VARIABLE: str(data / product.name)},
-        capture_output=True,
-        text=True,
-        timeout=_DEPLOYS_WITHIN,
-        check=False,
-    )
+    try:
+        found = subprocess.run(  # noqa: S603  # nosec B603 (our own interpreter and the sample product)
+            [sys.executable, "-m", module, *plot.deploy],
+            cwd=product.parent.parent,
+            env={**os.environ, DATA_VARIABLE: str(data / product.name)},
+            capture_output=True,
+            text=True,
+            timeout=_DEPLOYS_WITHIN,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandRefused(f"the sample product did not take the release within {_DEPLOYS_WITHIN} s.") from None
     if found.returncode != 0:
         raise CommandRefused("the sample product did not take the release:", *found.stderr.splitlines()[-3:])
     return found.stdout.strip()

@@ -13,8 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from watchkeeper.app.configuration import Configuration
 from watchkeeper.app.console import CommandRefused
-from watchkeeper.app.demo_incident import WORDS
-from watchkeeper.app.demo_story import Chapter, Plot, Story, deploy
+from watchkeeper.app.demo_story import WORDS, Chapter, Plot, Story, deploy
 from watchkeeper.app.local import connect
 from watchkeeper.app.server import Watchkeeper
 from watchkeeper.kernel.clock import Clock
@@ -40,9 +39,10 @@ class Stage:
     story: Story | None = None
     failed: str = ""
     _deploying: threading.Lock = field(default_factory=threading.Lock)
+    _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
-        """Deploy the bad release; a second press while that goes on does nothing. Raises CommandRefused."""
+        """Deploy the bad release, or say in `failed` why not; a second press while that goes on does nothing."""
         if not self._deploying.acquire(blocking=False):
             return
         try:
@@ -60,7 +60,8 @@ class Stage:
         """What has happened since the button was pressed."""
         if self.story is None:
             return []
-        with connect(self.configuration) as client:
+        # One at a time: two windows would close each other's client.
+        with self._telling, connect(self.configuration) as client:
             self.story.client = client
             return self.story.chapters()
 

@@ -130,10 +130,17 @@ def opened_between(session: Session, since: datetime, until: datetime, *, limit:
 
 
 def waiting(session: Session, *, before: datetime, now: datetime) -> list[str]:
-    """Ids of all groups that page, that nobody has, that are not snoozed, and that did not change since `before`."""
+    """Ids of all groups that page, that nobody has, that are not snoozed, and that did not change since `before`.
+
+    Without synthetic ones.
+    """
     awake = or_(groups.c.snoozed_until.is_(None), groups.c.snoozed_until <= now)
     wanted = select(groups.c.id).where(
-        groups.c.status == Status.TRIGGERED, groups.c.suppressed.is_(None), groups.c.updated_at < before, awake
+        groups.c.status == Status.TRIGGERED,
+        groups.c.suppressed.is_(None),
+        groups.c.updated_at < before,
+        groups.c.integration != PROBE,
+        awake,
     )
     return list(session.execute(wanted.order_by(groups.c.opened_at, groups.c.id)).scalars())
 
