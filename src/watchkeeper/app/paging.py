@@ -18,6 +18,7 @@ from watchkeeper.kernel.work import Recurring, Worker
 from watchkeeper.modules.alerts import synthetic
 from watchkeeper.modules.alerts import wiring as alerts
 from watchkeeper.modules.alerts.public import Alerting, GroupWatchers
+from watchkeeper.modules.incidents.wiring import IncidentOwner
 from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.notify import wiring as notifying
 from watchkeeper.modules.notify.sending import Sending
@@ -63,7 +64,7 @@ def paging_parts(
         base_url,
         (synthetic.key_of(key), knock),
     )
-    owners = notify.Owners((of_oncall[PageOwner],))
+    owners = notify.Owners((of_oncall[PageOwner], IncidentOwner()))
     of_notify = notifying.notify_parts(
         db, clock, key, configuration.notify, configuration.outbound, configuration.mail, owners
     )

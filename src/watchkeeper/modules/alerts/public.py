@@ -29,7 +29,7 @@ from watchkeeper.modules.alerts.noise import Noise
 from watchkeeper.modules.alerts.permissions import ACT_ON_ALERTS, SILENCE_ALERTS
 from watchkeeper.modules.alerts.quiet import Silence
 from watchkeeper.modules.alerts.quiet import Window as MaintenanceWindow
-from watchkeeper.modules.alerts.service import Alerts, OwnAlert, own_signal
+from watchkeeper.modules.alerts.service import ESCALATED, Alerts, OwnAlert, own_signal
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.alerts.store import GroupFilter
 from watchkeeper.modules.alerts.watching import GroupWatcher, GroupWatchers
@@ -56,6 +56,7 @@ __all__ = [
     "Suppression",
     "Urgency",
     "alerts_of",
+    "escalated",
     "forget_synthetic",
     "group",
     "groups",
@@ -171,6 +172,12 @@ def opened_between(session: Session, since: datetime, until: datetime, *, limit:
 def alerts_of(session: Session, group_id: str, *, limit: int = MOST) -> list[AlertState]:
     """Alerts of a group, those that fire first."""
     return store.alerts_of(session, group_id, limit=min(limit, MOST))
+
+
+def escalated(session: Session, group: GroupState) -> bool:
+    """Whether calls for it begin with the second step of its policy; only alerts of Watchkeeper's own can say so."""
+    own = group.integration.startswith("own:")
+    return own and any(ESCALATED in one.labels for one in store.alerts_of(session, group.id, limit=1))
 
 
 def open_counts(session: Session) -> Mapping[Status, int]:

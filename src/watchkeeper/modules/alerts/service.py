@@ -21,6 +21,8 @@ from watchkeeper.modules.alerts.telling import fact_of
 from watchkeeper.modules.alerts.timing import calm_at, enqueue
 from watchkeeper.modules.alerts.watching import GroupWatchers
 
+# A label of alerts of Watchkeeper's own.
+ESCALATED = "escalated"
 LONGEST_SNOOZE = timedelta(days=7)
 
 
@@ -144,7 +146,10 @@ class Alerts:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnAlert:
-    """Something that Watchkeeper noticed itself. `source` names which part of it; `key` is the alert's own."""
+    """Something that Watchkeeper noticed itself. `source` names which part of it; `key` is the alert's own.
+
+    `escalated`: whoever comes first was called already, so calls for it begin with the second step of its policy.
+    """
 
     source: str
     key: str
@@ -160,6 +165,7 @@ class OwnAlert:
     links: tuple[tuple[str, str], ...] = ()
     starts_at: datetime | None = None
     auto_resolve: timedelta | None = None
+    escalated: bool = False
 
 
 def own_signal(alert: OwnAlert, action: Action, at: datetime, *, ends_at: datetime | None = None) -> Signal:
@@ -181,7 +187,7 @@ def own_signal(alert: OwnAlert, action: Action, at: datetime, *, ends_at: dateti
         service=alert.service,
         environment=alert.environment,
         family=alert.family,
-        labels=alert.labels,
+        labels={**alert.labels, **({ESCALATED: "true"} if alert.escalated else {})},
         details=alert.details,
         links=tuple(Link(text, url) for text, url in alert.links),
         starts_at=alert.starts_at,

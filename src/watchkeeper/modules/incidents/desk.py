@@ -188,7 +188,7 @@ def own_alert(one: Incident) -> OwnAlert:
 
 
 def breach_alert(one: Incident) -> OwnAlert:
-    """The alert by which a clock that ran out calls whoever comes next: as for what is one step worse."""
+    """The alert by which a clock that ran out calls whoever comes next in the policy, as for what is one step worse."""
     return OwnAlert(
         source=OWN_SOURCE,
         key=f"{one.id}:respond",
@@ -199,6 +199,7 @@ def breach_alert(one: Incident) -> OwnAlert:
         family=f"incident {one.name} not responded to",
         labels={"incident": one.id},
         links=(("The incident", f"/incidents/{one.id}"),),
+        escalated=True,
     )
 
 

@@ -29,7 +29,8 @@ class OfIncident(Event):
 
 
 def _named(data: Mapping[str, Any]) -> str:
-    return f"{'Drill: ' if data.get('drill') else ''}{data['title']}"
+    title = str(data["title"])
+    return f"Drill: {title}" if data.get("drill") and not title.startswith("Drill: ") else title
 
 
 @dataclass(frozen=True, kw_only=True)

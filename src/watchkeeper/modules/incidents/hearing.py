@@ -46,11 +46,15 @@ class Hearing:
         self._incidenting, self._clock = incidenting, clock
 
     def acknowledged(self, session: Session, fact: Fact) -> None:
-        """Whoever has the alert has the incident."""
+        """Whoever has the alert has the incident; by the alert that the incident raised itself, its other alerts, too:
+        else they go on calling people for what somebody has."""
+        group = alerts.group(session, str(fact.data["group"]))
+        all_of_it = group is not None and is_own(group) and group.acknowledged_by == fact.actor
         for one in _incidents_of(session, str(fact.data["group"])):
-            if one.acknowledged_at is None:
+            if one.acknowledged_at is None or all_of_it:
                 at = max(fact.at, one.opened_at)
-                self._incidenting.on(session, ManualClock(at)).acknowledge(one.id, by=fact.actor, source=SOURCE)
+                verbs = self._incidenting.on(session, ManualClock(at))
+                verbs.acknowledge(one.id, by=fact.actor, source=SOURCE, alerts_too=all_of_it)
 
     def changed(self, session: Session, fact: Fact) -> None:
         """A group opened, became worse, fires again, or ended."""

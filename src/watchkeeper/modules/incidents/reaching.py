@@ -9,7 +9,7 @@ from watchkeeper.kernel.ids import is_id
 from watchkeeper.modules.incidents import store
 from watchkeeper.modules.incidents.clocks import Mark
 from watchkeeper.modules.incidents.desk import Desk
-from watchkeeper.modules.incidents.model import Incident, Role
+from watchkeeper.modules.incidents.model import Incident, Role, Severity
 from watchkeeper.modules.notify import public as notify
 from watchkeeper.modules.notify.public import Message, Order
 from watchkeeper.modules.oncall import public as oncall
@@ -18,9 +18,9 @@ ABOUT = "incident"
 
 
 def warn(desk: Desk, one: Incident, mark: Mark, base_url: str) -> None:
-    """Tell whoever is on call that nobody has responded yet."""
+    """Tell whoever is called first for it that nobody has responded yet."""
     text = f"{mark.share} % of the time to respond to it are over, and nobody has."
-    _tell(desk, one, on_call(desk, one), text, mark.key, "high" if mark.share >= 80 else "low", base_url)
+    _tell(desk, one, called_first(desk, one), text, mark.key, _urgency(one.severity, mark.share), base_url)
 
 
 def remind(desk: Desk, one: Incident, mark: Mark, base_url: str) -> None:
@@ -28,7 +28,7 @@ def remind(desk: Desk, one: Incident, mark: Mark, base_url: str) -> None:
     writer = one.roles.get(Role.COMMUNICATOR) or one.roles.get(Role.COMMANDER)
     people = [writer] if writer else [one.person_id for one in store.responders_of(desk.session, [one.id])[one.id]]
     text = "An update is due: say how it is, even if nothing is new."
-    _tell(desk, one, people or on_call(desk, one), text, mark.key, "high", base_url)
+    _tell(desk, one, people or called_first(desk, one), text, mark.key, "high", base_url)
 
 
 def suggest(desk: Desk, one: Incident, base_url: str) -> None:
@@ -40,11 +40,23 @@ def suggest(desk: Desk, one: Incident, base_url: str) -> None:
     _tell(desk, one, people, "None of its alerts is open any more. Is it over?", f"v{one.version}", "low", base_url)
 
 
-def on_call(desk: Desk, one: Incident) -> list[str]:
-    """Who is on call for it now; where nobody is, whoever opened it."""
-    found = oncall.on_call(desk.session, desk.now, service=one.service)
-    people = [who for who in found.values() if who is not None]
-    return people or [who for who in (one.opened_by,) if is_id(who, "per")]
+def called_first(desk: Desk, one: Incident) -> list[str]:
+    """Whom the policy calls first for it now, and the last resort where that is nobody; else whoever opened it."""
+    steps = oncall.planned(desk.session, desk.now, service=one.service, severity=one.severity.alert)
+    people = next((step.people for step in steps if step.people), ())
+    return list(people) or [who for who in (one.opened_by,) if is_id(who, "per")]
+
+
+def step_of(call: str) -> str:
+    """The step that a message is about, by its call: the key of a mark, or the version that was told of."""
+    return call.split(":", 2)[-1]
+
+
+def _urgency(severity: Severity, share: int) -> Literal["high", "low"]:
+    """A SEV-1 has no minute to lose; what may wait until tomorrow wakes nobody before its time is over."""
+    if severity is Severity.SEV1:
+        return "high"
+    return "high" if severity is Severity.SEV2 and share >= 80 else "low"
 
 
 def _tell(
@@ -56,7 +68,7 @@ def _tell(
     urgency: Literal["high", "low"],
     base_url: str,
 ) -> None:
-    title = f"{'Drill: ' if one.drill else ''}{one.severity}: {one.title}"
+    title = f"{one.severity}: {one.title}"
     for person in dict.fromkeys(people):
         order = Order(
             call=f"incident:{one.id}:{step}:{person}"[:160],

@@ -27,6 +27,7 @@ from watchkeeper.modules.incidents.counting import OpenIncidents
 from watchkeeper.modules.incidents.desk import MIRROR
 from watchkeeper.modules.incidents.hearing import listeners
 from watchkeeper.modules.incidents.mirror import Mirror
+from watchkeeper.modules.incidents.owner import IncidentOwner
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.incidents.ticking import Ticking
@@ -39,6 +40,7 @@ __all__ = [
     "ROUTERS",
     "STATIC",
     "TEMPLATES",
+    "IncidentOwner",
     "OpenIncidents",
     "button_of",
     "incident_parts",

@@ -33,6 +33,7 @@ from watchkeeper.modules.oncall.paging.flow import (
     acknowledgement_ends,
     attempts,
     begun,
+    first_turn,
     is_due,
     last_resort,
     late_calls,
@@ -107,7 +108,8 @@ class Engine:
             now,
         )
         # The first step stands or falls with the run.
-        self._call(session, run, group, policy, Turn(), now)
+        first = first_turn(policy, run.severity, escalated=alerts.escalated(session, group))
+        self._call(session, run, group, policy, first, now)
         for number, due_at in late_dues(policy, run) if policy is not None else ():
             work.enqueue(
                 session,

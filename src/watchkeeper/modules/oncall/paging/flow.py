@@ -108,6 +108,11 @@ def is_due(run: Run, generation: int, turn: Turn) -> bool:
     return current and (turn.round, turn.number) > (run.round, run.number)
 
 
+def first_turn(policy: Policy | None, severity: Severity, *, escalated: bool) -> Turn:
+    """The step with which calls begin: the second one when whoever comes first was called already."""
+    return Turn(0, 1) if escalated and policy is not None and len(policy.steps_for(severity)) > 1 else Turn()
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A step that is called; if it reaches somebody, the next turn is due at `due_at`."""

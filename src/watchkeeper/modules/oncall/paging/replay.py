@@ -23,6 +23,7 @@ from watchkeeper.modules.oncall.paging.flow import (
     acknowledgement_ends,
     attempts,
     begun,
+    first_turn,
     handed,
     is_due,
     last_resort,
@@ -55,6 +56,8 @@ class Recorded:
     moments: tuple[Moment, ...]
     given: tuple[datetime, ...] = ()
     by_policy: str = "system:oncall"
+    # Whoever comes first was called already, by another group.
+    escalated: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,8 @@ class _Replay:
             self.state, self.recorded.id, policy=self.policy, severity=self.severity, opened_at=opened_at, at=at
         )
         self.state = run
-        self._call(run, Turn(), at)
+        first = first_turn(self.policy, run.severity, escalated=self.recorded.escalated)
+        self._call(run, first, at)
         for number, due_at in late_dues(self.policy, run):
             if self._once("late", run.opened_at, number):
                 self._order_late(run.opened_at, number, max(due_at, at))

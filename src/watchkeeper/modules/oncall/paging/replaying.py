@@ -140,6 +140,7 @@ def _recorded(session: Session, groups: list[GroupState], since: datetime) -> li
             moments=tuple(moments[one.id]),
             given=tuple(given[one.id]),
             by_policy=BY,
+            escalated=alerts.escalated(session, one),
         )
         for one in groups
     ]
