@@ -86,8 +86,21 @@ def test_the_export_is_written_and_replaces_only_its_own(
     assert (tmp_path / "home/thesis.txt").read_text() == "years"
 
 
-# The last of this module: the database is gone afterwards.
-def test_the_page_is_served_while_postgresql_is_stopped(server: RunningServer, own_postgres: PostgresServer) -> None:
+def test_what_was_published_by_mistake_is_withdrawn(
+    server: RunningServer, data: Path, own_postgres: PostgresServer
+) -> None:
+    order = {"title": "Initech is down", "status": "investigating", "body": "Their disks."}
+    made = server.client.post("/api/v1/status/updates", json=order).json()
+    run(data, own_postgres, "publish", made["id"])
+    eventually(lambda: "Initech" in page(server))
+    assert "one update" in run(data, own_postgres, "withdraw", made["incident"]["id"], "--reason", "the wrong page")
+    eventually(lambda: "Initech" not in page(server))
+
+
+# The last of this module: the database is gone meanwhile.
+def test_the_page_is_served_and_exported_while_postgresql_is_stopped(
+    server: RunningServer, own_postgres: PostgresServer, data: Path, tmp_path: Path
+) -> None:
     eventually(lambda: "Chat" in page(server))
     own_postgres.stop_immediately()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as reader:
@@ -98,6 +111,9 @@ def test_the_page_is_served_while_postgresql_is_stopped(server: RunningServer, o
         assert "Chat" in reader.get("/status").text
         first = reader.get("/status")
         assert reader.get("/status", headers={"if-none-match": first.headers["etag"]}).status_code == 304
+    said = run(data, own_postgres, "export", str(tmp_path / "site"))
+    assert "what the server rendered last" in said
+    assert "Chat" in (tmp_path / "site/index.html").read_text()
     own_postgres.start()
     # Once it is back, so is the rest.
     eventually(lambda: server.client.get("/api/v1/status").status_code == 200)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
+from typer.testing import CliRunner, Result
 
 from tests.status.support import Stage
+from watchkeeper.app.cli import cli
+from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.status.errors import ExportRefused
-from watchkeeper.modules.status.exporting import MARK, export_files, write_export
+from watchkeeper.modules.status.exporting import MARK, export_files, kept_export, write_export
+from watchkeeper.modules.status.keeping import FILE
 from watchkeeper.modules.status.model import State
 
 ONE = {"index.html": "one", "api/v2/summary.json": "{}"}
@@ -88,10 +95,24 @@ def test_whoever_looks_meanwhile_sees_the_old_or_the_new_and_nothing_between(tmp
     assert seen
 
 
-def test_an_export_stands_by_itself(stage: Stage, tmp_path: Path) -> None:
-    component = stage.component(title="Sign-in")
+def files_now(stage: Stage) -> dict[str, str]:
+    return export_files(stage.snapshot())
+
+
+def files_kept(stage: Stage) -> dict[str, str]:
+    stage.keeper.renew()
+    kept = kept_export(stage.folder)
+    assert kept is not None
+    assert kept[0] == rfc3339(stage.clock.now())
+    return kept[1]
+
+
+@pytest.mark.parametrize("made", [files_now, files_kept])
+def test_an_export_stands_by_itself(stage: Stage, tmp_path: Path, made: Callable[[Stage], dict[str, str]]) -> None:
+    hostile = 'href="/status/history" <a href="/status/subscribe">Subscribe</a>'
+    component = stage.component(title="Sign-in", description=hostile)
     stage.told(components={component.id: State.MAJOR})
-    files = export_files(stage.snapshot())
+    files = made(stage)
     write_export(tmp_path / "site", files)
     for page in ("index.html", "history.html"):
         text = (tmp_path / "site" / page).read_text()
@@ -99,5 +120,33 @@ def test_an_export_stands_by_itself(stage: Stage, tmp_path: Path) -> None:
             if not link.startswith(("data:", "http")):
                 assert not os.path.isabs(link), link
                 assert (tmp_path / "site" / link).is_file(), link
-        assert "Subscribe" not in text
+        assert ">Subscribe<" not in text
+        assert page != "index.html" or str(escape(hostile)) in text
     assert json.loads((tmp_path / "site/api/v2/summary.json").read_text())["status"]["indicator"] == "critical"
+
+
+def export_without_anything(data: Path, to: Path) -> Result:
+    """Neither a server nor a database answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"postgresql://watch:secret@127.0.0.1:{free.getsockname()[1]}/watch"
+    return CliRunner().invoke(cli, ["status", "export", str(to), "--data", str(data), "--database-url", nobody])
+
+
+def test_without_server_and_database_what_was_rendered_last_is_exported(stage: Stage, tmp_path: Path) -> None:
+    stage.component(title="Sign-in")
+    stage.keeper.renew()
+    found = export_without_anything(stage.folder, tmp_path / "site")
+    assert found.exit_code == 0, found.output
+    assert rfc3339(stage.clock.now()) in found.output
+    assert "secret" not in found.output
+    assert "Sign-in" in (tmp_path / "site/index.html").read_text()
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b'{"at": 1, "files": {}}'])
+def test_where_nothing_was_kept_either_the_export_says_what_is_away(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / FILE).write_bytes(kept)
+    found = export_without_anything(tmp_path / "data", tmp_path / "site")
+    assert found.exit_code == 1
+    assert "database" in found.output
+    assert not (tmp_path / "site").exists()

@@ -15,10 +15,14 @@ from watchkeeper.app.console import (
     JsonOption,
     ServerOption,
     TokenOption,
+    Unreachable,
+    configuration_of,
+    err,
     out,
     print_json,
     refusals_end_the_command,
 )
+from watchkeeper.kernel.errors import Unavailable
 
 status_cli = typer.Typer(help="The status page: what it says, drafts, and the page as files.", no_args_is_help=True)
 
@@ -81,6 +85,29 @@ def publish(
         out.print(f"Public since {done['published_at']}: {done['incident']['title']}", markup=False)
 
 
+@status_cli.command("withdraw")
+def withdraw(
+    incident: Annotated[str, typer.Argument(help="The incident's id on the status page (pin_…), or an update's.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; for the record, subscribers don't read it.")],
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back what was published by mistake: all of an incident, or one update. Subscribers are told."""
+    with refusals_end_the_command():
+        kind = "updates" if incident.startswith("pup_") else "incidents"
+        path = f"/status/{kind}/{quote(incident, safe='')}/withdraw"
+        done = ask("POST", path, data, database_url, server, token, json={"reason": reason})
+        if as_json:
+            print_json(done)
+            return
+        gone = done["items"] if kind == "incidents" else [done]
+        number = "one update" if len(gone) == 1 else f"{len(gone)} updates"
+        out.print(f"Withdrawn: {gone[0]['incident']['title']} ({number})", markup=False)
+
+
 @status_cli.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(help="An empty directory, or one of a former export: it is replaced.")],
@@ -89,11 +116,21 @@ def export(
     server: ServerOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Write the page as files, HTML, feeds and JSON, so that it can live elsewhere. The directory changes at once."""
-    with refusals_end_the_command():
-        from watchkeeper.modules.status.public import write_export  # here, so that `--help` is quick
+    """Write the page as files, HTML, feeds and JSON, so that it can live elsewhere. The directory changes at once.
 
-        found = ask("GET", "/status/export", data, database_url, server, token)
+    Where nothing answers, what the server rendered last and kept in the data directory is written.
+    """
+    with refusals_end_the_command():
+        from watchkeeper.modules.status.public import kept_export, write_export  # here, so that `--help` is quick
+
+        try:
+            found = ask("GET", "/status/export", data, database_url, server, token)
+        except (Unreachable, Unavailable) as refusal:
+            kept = None if server else kept_export(configuration_of(data=data, database_url=database_url).server.data)
+            if kept is None:
+                raise
+            err.print(f"{refusal}\nwritten is what the server rendered last, and kept", markup=False)
+            found = {"at": kept[0], "files": kept[1]}
         write_export(folder, found["files"])
         out.print(f"{len(found['files'])} files as of {found['at']} in {folder}", markup=False)
 

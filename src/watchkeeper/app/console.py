@@ -52,6 +52,10 @@ class CommandRefused(Exception):
         self.lines = lines
 
 
+class Unreachable(CommandRefused):
+    """Nothing answers, or what answers has no database."""
+
+
 @contextmanager
 def refusals_end_the_command() -> Iterator[None]:
     """Turn a typed refusal into one clear line (plus one per complaint) and exit code 1."""

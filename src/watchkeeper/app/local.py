@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from watchkeeper.app.configuration import Configuration
-from watchkeeper.app.console import CommandRefused
+from watchkeeper.app.console import CommandRefused, Unreachable
 from watchkeeper.kernel.db.lock import read_running
 from watchkeeper.modules.identity.control import ControlToken
 
@@ -38,7 +38,7 @@ class Elsewhere:
 def connect(configuration: Configuration, elsewhere: Elsewhere | None = None) -> Iterator[httpx.Client]:
     """A client with the rights of `elsewhere`'s token, or of whoever may read the data directory (all of them).
 
-    Raises CommandRefused when the server can't be reached.
+    Raises Unreachable when nothing answers, and CommandRefused where nothing can be asked.
     """
     try:
         if elsewhere is not None:
@@ -54,7 +54,7 @@ def connect(configuration: Configuration, elsewhere: Elsewhere | None = None) ->
         with _served_here(configuration) as client:
             yield client
     except httpx.TransportError as error:
-        raise CommandRefused(f"can't reach Watchkeeper: {error}") from error
+        raise Unreachable(f"can't reach Watchkeeper: {error}") from error
 
 
 @contextmanager
@@ -75,16 +75,18 @@ def connect_to_nothing(configuration: Configuration, elsewhere: Elsewhere | None
 
 
 def result_of(response: httpx.Response) -> Any:
-    """The JSON of a good answer; raises CommandRefused with the server's own words for a bad one."""
+    """The JSON of a good answer; raises CommandRefused with the server's own words for a bad one, Unreachable
+    where it says that something it needs is away."""
     if response.is_success:
         return response.json() if response.content else None
+    refused = Unreachable if response.status_code in (502, 503, 504) else CommandRefused
     try:
         problem = response.json()
     except ValueError:
-        raise CommandRefused(f"{response.status_code} {response.reason_phrase}") from None
+        raise refused(f"{response.status_code} {response.reason_phrase}") from None
     lines = [problem.get("detail") or problem.get("title") or str(response.status_code)]
     lines += [f"  {error.get('where')}: {error.get('expected')}" for error in problem.get("errors", [])]
-    raise CommandRefused(*lines)
+    raise refused(*lines)
 
 
 def _control_secret(data: Path) -> str:

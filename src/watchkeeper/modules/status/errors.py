@@ -30,6 +30,16 @@ class UpdateDiscarded(Conflict):
     title = "It was discarded"
 
 
+class UpdateWithdrawn(Conflict):
+    code = "status.update_withdrawn"
+    title = "It was withdrawn"
+
+
+class NothingToWithdraw(Conflict):
+    code = "status.nothing_to_withdraw"
+    title = "Nothing of it is public"
+
+
 class UpdatePublished(Conflict):
     code = "status.update_published"
     title = "It is public already"

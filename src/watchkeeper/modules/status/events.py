@@ -105,6 +105,8 @@ class UpdateEdited(_OfUpdate):
     fields: list[str]
     before: Mapping[str, str]
     after: Mapping[str, str]
+    # The words themselves are kept beside the update: their SHA-256 tells whether they still are what was said.
+    was: str = ""
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
@@ -121,6 +123,21 @@ class UpdateDiscarded(_OfUpdate):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         return f"A draft for the status page was discarded: {data['title']}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateWithdrawn(_OfUpdate):
+    kind: ClassVar[str] = "status.update_withdrawn"
+
+    reason: str
+    # Every one that was withdrawn, `update` being the newest; `whole`: nothing of the incident is public any more.
+    updates: list[str]
+    whole: bool
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        what = "" if data["whole"] else "an update of "
+        return f"Withdrawn from the status page: {what}{data['title']} ({data['reason']})."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +161,24 @@ class MaintenanceScheduled(_OfMaintenance):
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
         return f"The status page announces maintenance: {data['title']}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenanceBegan(_OfMaintenance):
+    kind: ClassVar[str] = "status.maintenance_began"
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"The maintenance {data['title']} began as announced."
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenanceCompleted(_OfMaintenance):
+    kind: ClassVar[str] = "status.maintenance_completed"
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"The maintenance {data['title']} is over as announced."
 
 
 @dataclass(frozen=True, kw_only=True)

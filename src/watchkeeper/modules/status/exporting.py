@@ -9,13 +9,24 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.status.errors import ExportRefused
-from watchkeeper.modules.status.showing import Where, render
+from watchkeeper.modules.status.keeping import read_kept
+from watchkeeper.modules.status.showing import HTML, Where, render
 from watchkeeper.modules.status.snapshot import Snapshot
 
 # A directory with this file in it is an export of ours, and may be replaced.
 MARK = ".watchkeeper-status"
 _MARKED = "Written by watchkeeper status export, which replaces this directory as a whole.\n"
+_SERVED = Where(url="")
+_LINKS = {
+    f'<a href="{_SERVED.subscribe}">Subscribe</a>': "",
+    f'href="{_SERVED.home}"': 'href="index.html"',
+    f'href="{_SERVED.history}"': 'href="history.html"',
+    f'href="{_SERVED.rss}"': 'href="history.rss"',
+    f'href="{_SERVED.atom}"': 'href="history.atom"',
+    f'href="{_SERVED.api}"': 'href="api/v2/summary.json"',
+}
 _AT_FDCWD, _EXCHANGE = -100, 2
 
 
@@ -35,6 +46,23 @@ def export_files(taken: Snapshot) -> dict[str, str]:
         atom_url=f"{url}/history.atom" if url else "",
     )
     return {name: body.decode() for name, (_, body) in render(taken, where).items()}
+
+
+def kept_export(data: Path) -> tuple[str, dict[str, str]] | None:
+    """From when it is, and the same files, from the rendering that a server keeps in its data directory; None where
+    there is none that can be read."""
+    held = read_kept(data)
+    if held is None:
+        return None
+    files = {}
+    for name, one in held.documents.items():
+        text = one.body.decode()
+        if one.media_type == HTML:
+            # What people wrote holds none of these: its quotes are escaped.
+            for there, here in _LINKS.items():
+                text = text.replace(there, here)
+        files[name] = text
+    return rfc3339(held.at), files
 
 
 def write_export(folder: Path, files: Mapping[str, str]) -> None:

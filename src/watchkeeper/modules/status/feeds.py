@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape as xml
 from xml.sax.saxutils import quoteattr
 
 from watchkeeper.kernel.clock import rfc3339
+from watchkeeper.modules.status.letters import words
 from watchkeeper.modules.status.model import Maintenance
 from watchkeeper.modules.status.snapshot import Snapshot, Told
 
@@ -30,7 +31,7 @@ class Entry:
 def entries(snapshot: Snapshot) -> list[Entry]:
     """The newest change first."""
     found = [_of_incident(one) for one in snapshot.incidents]
-    found += [_of_maintenance(one) for one in snapshot.maintenances]
+    found += [_of_maintenance(one, snapshot.at) for one in snapshot.maintenances]
     return sorted(found, key=lambda one: (one.updated, one.id), reverse=True)[:MOST]
 
 
@@ -81,17 +82,19 @@ def _of_incident(told: Told) -> Entry:
         f"<p><strong>{update.stage.value.capitalize()}</strong> "
         f"<small>{update.happened_at:%Y-%m-%d %H:%M} UTC{' (edited)' if update.edited_at else ''}</small><br>"
         f"{_lines(update.body)}</p>"
-        for update in told.updates
+        for update in told.shown
     )
     published = one.published_at or one.created_at
     return Entry(one.id, one.title, said, published, one.updated_at or published)
 
 
-def _of_maintenance(one: Maintenance) -> Entry:
-    when = f"{one.starts_at:%Y-%m-%d %H:%M} to {one.ends_at:%Y-%m-%d %H:%M} UTC"
+def _of_maintenance(one: Maintenance, now: datetime) -> Entry:
+    when = f"{one.starts_at:%Y-%m-%d %H:%M} to {one.over_at:%Y-%m-%d %H:%M} UTC"
     word = "Cancelled maintenance" if one.is_cancelled else "Maintenance"
-    said = f"<p><strong>{word}</strong> <small>{when}</small><br>{_lines(one.body)}</p>"
-    return Entry(one.id, f"{word}: {one.title}", said, one.created_at, one.ended_early_at or one.created_at)
+    said = f"<p><strong>{word}</strong> <small>{when}, {words(one.progress(now))}</small><br>{_lines(one.body)}</p>"
+    if one.is_cancelled:
+        said = f"<p><strong>{word}</strong> <small>{when}</small><br>{_lines(one.body)}</p>"
+    return Entry(one.id, f"{word}: {one.title}", said, one.created_at, one.changed_at(now))
 
 
 def _lines(text: str) -> str:

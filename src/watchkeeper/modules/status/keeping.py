@@ -76,16 +76,10 @@ class Keeper:
 
     def recall(self) -> None:
         """Take what the disk holds, as old as it is; harmless when it holds nothing that can be read."""
-        try:
-            held = json.loads(self._file.read_bytes())
-            at = parse_rfc3339(held["at"])
-            made = {
-                str(name): Document.of(str(kind), str(text).encode()) for name, (kind, text) in held["files"].items()
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return
-        age = max(0.0, (self._clock.now() - at).total_seconds())
-        self.rendering, self._renewed = Rendering(at, made), self._clock.monotonic() - age
+        held = read_kept(self._file.parent)
+        if held is not None:
+            age = max(0.0, (self._clock.now() - held.at).total_seconds())
+            self.rendering, self._renewed = held, self._clock.monotonic() - age
 
     def look(self) -> None:
         """Renew when that is due, or when something was published since; what fails is tried again in a minute."""
@@ -148,6 +142,17 @@ class Keeper:
             beside.replace(self._file)
         except OSError as error:
             _log.warning("the status page is not kept on disk", reason=error.strerror)
+
+
+def read_kept(data: Path) -> Rendering | None:
+    """What a server rendered last and kept in its data directory; None where that can't be read."""
+    try:
+        held = json.loads((data / FILE).read_bytes())
+        files = held["files"].items()
+        made = {str(name): Document.of(str(kind), str(text).encode()) for name, (kind, text) in files}
+        return Rendering(parse_rfc3339(held["at"]), made)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _aged(found: Document, held: Rendering, minutes: int) -> Document:

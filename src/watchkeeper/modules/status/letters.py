@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.status import store
-from watchkeeper.modules.status.model import Component, Review
+from watchkeeper.modules.status.model import Component, Maintenance, Review, Turn
 from watchkeeper.modules.status.subscribers import Subscriber, SubscriberState, Way
 
 
@@ -107,20 +108,58 @@ def news_of_update(session: Session, links: Links, update_id: str, leave: str) -
     return Letter(subject, text, data, links.leave(leave))
 
 
-def news_of_maintenance(
-    session: Session, links: Links, maintenance_id: str, leave: str, *, ended: bool = False
-) -> Letter | None:
-    """Planned work, unless it was cancelled meanwhile; or, `ended`, that it is over early or was cancelled."""
-    one = store.maintenance(session, maintenance_id)
-    if one is None or (one.is_cancelled and not ended):
+def news_of_withdrawal(session: Session, links: Links, update_id: str, leave: str) -> Letter | None:
+    """That an update, and what was public of its incident besides, was taken back."""
+    update = store.one_update(session, update_id)
+    incident = store.incident(session, update.incident) if update is not None else None
+    if update is None or incident is None:
         return None
-    word = ("Cancelled" if one.is_cancelled else "Ended early") if ended else "Maintenance"
-    state = ("cancelled" if one.is_cancelled else "completed") if ended else "scheduled"
+    whole = incident.published_at is None
+    what = "What we told you" if whole else f"Our update of {update.happened_at:%Y-%m-%d %H:%M} UTC"
+    said = f'{what} about "{incident.title}" was published by mistake and is withdrawn. Please disregard it.'
+    data = {
+        "type": "incident",
+        "meta": {"unsubscribe": links.leave(leave)},
+        "page": _page(links),
+        "incident": {
+            "id": incident.id,
+            "name": incident.title,
+            "status": "withdrawn" if whole or incident.stage is None else incident.stage.value,
+            "started_at": rfc3339(incident.started_at),
+            "incident_updates": [
+                {"id": update.id, "status": "withdrawn", "body": said, "display_at": rfc3339(update.happened_at)}
+            ],
+        },
+    }
+    subject = _line(f"[{links.title}] Withdrawn: {incident.title}")
+    return Letter(subject, f"{said}\n\n{_foot(links, leave)}", data, links.leave(leave))
+
+
+def _word_of(one: Maintenance, turn: Turn | None, now: datetime) -> tuple[str, str] | None:
+    """For people and, in Statuspage's words, for programs; None where that is not so any more."""
+    if turn is Turn.ENDED:
+        return ("Cancelled", "cancelled") if one.is_cancelled else ("Ended early", "completed")
+    if turn is Turn.COMPLETED:
+        return ("Completed", "completed") if one.ended_early_at is None else None
+    if turn is Turn.BEGAN:
+        return ("In progress", "in_progress") if now < one.over_at else None
+    return ("Maintenance", one.progress(now).value) if not one.is_cancelled else None
+
+
+def news_of_maintenance(
+    session: Session, links: Links, maintenance_id: str, leave: str, *, turn: Turn | None, now: datetime
+) -> Letter | None:
+    """Planned work: its announcement, or the `turn` that it took since; None where that is not so any more."""
+    one = store.maintenance(session, maintenance_id)
+    found = _word_of(one, turn, now) if one is not None else None
+    if one is None or found is None:
+        return None
+    word, state = found
     affected = _titles(store.components(session), one.components)
     when = f"{one.starts_at:%Y-%m-%d %H:%M} to {one.ends_at:%Y-%m-%d %H:%M} UTC"
     parts = (
-        f"{word if ended else 'Maintenance from'}{':' if ended else ''} {when}",
-        one.body,
+        f"{word}: {when}" if turn else f"Maintenance from {when}",
+        one.body if turn is not Turn.COMPLETED else "The work is done as planned.",
         f"Affects: {', '.join(affected)}",
         _foot(links, leave),
     )

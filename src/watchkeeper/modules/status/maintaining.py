@@ -14,8 +14,14 @@ from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.status import store
 from watchkeeper.modules.status.errors import MaintenanceNotFound, MaintenanceOver, StatusInvalid
-from watchkeeper.modules.status.events import MaintenanceEnded, MaintenanceScheduled, WindowShown
-from watchkeeper.modules.status.model import Maintenance, Progress
+from watchkeeper.modules.status.events import (
+    MaintenanceBegan,
+    MaintenanceCompleted,
+    MaintenanceEnded,
+    MaintenanceScheduled,
+    WindowShown,
+)
+from watchkeeper.modules.status.model import Maintenance, Progress, Turn
 from watchkeeper.modules.status.publishing import LONGEST_BODY, LONGEST_TITLE
 from watchkeeper.modules.status.sending import FAN_OUT
 
@@ -24,6 +30,7 @@ FURTHEST = timedelta(days=366)
 # So long before it begins is a stretch of a weekly window announced.
 AHEAD = timedelta(days=7)
 SYSTEM = "system:status"
+TURN = "status.turn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,23 @@ class Maintaining:
             raise MaintenanceOver("This maintenance is over already.")
         return self._end(found, now, by, source)
 
+    def turned(self, maintenance_id: str, turn: Turn) -> None:
+        """Its hour has come: subscribers are told, once. Nothing where it was cancelled or ended early, or where its
+        end came before anybody could be told that it began."""
+        now = self.clock.now()
+        found = store.maintenance(self.session, maintenance_id)
+        if found is None or found.ended_early_at is not None:
+            return
+        # The row was due by the database's clock: that this one's may be a little behind loses no turn.
+        if turn is Turn.BEGAN and found.over_at <= now:
+            return
+        key = f"{FAN_OUT}:{found.id}:{turn}"
+        payload = {"maintenance": found.id, turn.value: True}
+        if work.enqueue(self.session, kind=FAN_OUT, key=key, due_at=now, payload=payload):
+            fact = MaintenanceBegan if turn is Turn.BEGAN else MaintenanceCompleted
+            said = fact(maintenance=found.id, title=found.title)
+            journal.append(self.session, said, by=SYSTEM, source="worker", at=now)
+
     def show_window(self, window_id: str, said: Planned, *, by: str, source: str) -> list[Maintenance]:
         """Show a maintenance window of alerts, each stretch of a weekly one a week ahead.
 
@@ -87,7 +111,12 @@ class Maintaining:
         return self._stretch(window, said, by, source, AHEAD if window.weekly else FURTHEST)
 
     def look_ahead(self) -> None:
-        """Announce stretches of shown windows that have come near. Harmless when repeated."""
+        """Announce stretches of shown windows that have come near, and plan the turns of what was announced before
+        there were any. Harmless when repeated."""
+        now = self.clock.now()
+        for one in store.maintenances_since(self.session, now):
+            if one.ended_early_at is None:
+                self._plan_turns(one, now)
         for row in store.shown_windows(self.session):
             window = alerts.maintenance_window(self.session, row.window)
             if window is None or window.next_stretch(self.clock.now()) is None:
@@ -147,6 +176,14 @@ class Maintaining:
         journal.append(self.session, fact, by=by, source=source, at=now)
         payload = {"maintenance": made.id}
         work.enqueue(self.session, kind=FAN_OUT, key=f"{FAN_OUT}:{made.id}", due_at=now, payload=payload)
+        self._plan_turns(made, now)
+
+    def _plan_turns(self, one: Maintenance, now: datetime) -> None:
+        """Rows of due work for what is still to come of it; of work that begins at once, its announcement says so."""
+        for turn, at in ((Turn.BEGAN, one.starts_at), (Turn.COMPLETED, one.ends_at)):
+            if at > now:
+                payload = {"maintenance": one.id, "turn": turn.value}
+                work.enqueue(self.session, kind=TURN, key=f"{TURN}:{one.id}:{turn}", due_at=at, payload=payload)
 
     def _end(self, found: Maintenance, now: datetime, by: str, source: str) -> Maintenance:
         ended = replace(found, ended_early_at=now)

@@ -46,6 +46,8 @@ class Review(StrEnum):
     DRAFT = "draft"
     PUBLISHED = "published"
     DISCARDED = "discarded"
+    # It was public and is not any more.
+    WITHDRAWN = "withdrawn"
 
 
 class Progress(StrEnum):
@@ -54,6 +56,15 @@ class Progress(StrEnum):
     SCHEDULED = "scheduled"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
+
+
+class Turn(StrEnum):
+    """What subscribers hear of a maintenance after it was announced."""
+
+    BEGAN = "began"
+    COMPLETED = "completed"
+    # Early, or cancelled before it began.
+    ENDED = "ended"
 
 
 # The worst wins where several things are said of one component at once.
@@ -124,6 +135,19 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Revision:
+    """What a public update said until somebody changed it. `version`: the update's while it said so."""
+
+    update: str
+    version: int
+    stage: Stage
+    body: str
+    components: Mapping[str, State]
+    until: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublicIncident:
     """An incident as the public sees it; `incident` is the one inside, where there is one."""
 
@@ -161,6 +185,12 @@ class Maintenance:
     @property
     def over_at(self) -> datetime:
         return min(self.ends_at, self.ended_early_at or self.ends_at)
+
+    def changed_at(self, now: datetime) -> datetime:
+        """When what is said of it was last something else: announced, begun, over or cancelled."""
+        if self.is_cancelled:
+            return self.ended_early_at or self.created_at
+        return max(at for at in (self.created_at, self.starts_at, self.over_at) if at <= max(now, self.created_at))
 
     def progress(self, now: datetime) -> Progress:
         if self.is_cancelled or self.over_at <= now:

@@ -12,12 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.errors import Complaint, Conflict, Invalid, NotFound, Refusal
+from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
 from watchkeeper.kernel.web.access import Actor
 from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import public as identity
-from watchkeeper.modules.status import snapshot, store
-from watchkeeper.modules.status.errors import StatusInvalid
+from watchkeeper.modules.status import snapshot, store, store_revisions
+from watchkeeper.modules.status.errors import StatusInvalid, UpdateNotFound
+from watchkeeper.modules.status.events import UpdateWithdrawn
 from watchkeeper.modules.status.model import PublicIncident, Stage, State, Update
 from watchkeeper.modules.status.permissions import DRAFT_UPDATES, PUBLISH_UPDATES, VIEW_STATUS
 from watchkeeper.modules.status.publishing import Draft, Edit, Publishing
@@ -28,6 +30,7 @@ router = page_router()
 NAV = (NavItem("Status page", "/status-page", "ok", order=19, permission=VIEW_STATUS),)
 # What an update may say of a component; maintenance is planned, not written.
 STATES = [(one.value, one.value.replace("_", " ")) for one in State if one is not State.MAINTENANCE]
+_MOST_SHOWN = 20
 STAGES = [(one.value, one.value) for one in Stage]
 TABS = (
     ("Updates", "/status-page"),
@@ -61,6 +64,13 @@ class ReviewForm(PageForm):
     version: int = Field(default=0, ge=0)
     then: str = Field(default="publish", max_length=10)
     reason: str = Field(default="", max_length=500)
+
+
+class WithdrawForm(PageForm):
+    """What is taken back, and why."""
+
+    what: str = Field(default="incident", max_length=10)
+    reason: str = Field(default="", max_length=2_000)
 
 
 @router.get("/status-page")
@@ -115,6 +125,25 @@ async def discard(
     return await _do(request, who, db, clock, write)
 
 
+@router.post("/status-page/updates/{update_id}/withdraw")
+async def withdraw(
+    who: Publisher, request: Request, update_id: str, form: Annotated[WithdrawForm, Form()], db: Db, clock: Now
+) -> Response:
+    """It is not public any more: this update, or all that was published of its incident."""
+
+    def write(session: Session) -> None:
+        publishing = Publishing(session, clock)
+        if form.what == "update":
+            publishing.withdraw_update(update_id, reason=form.reason, by=who.id, source="console")
+            return
+        found = store.one_update(session, update_id)
+        if found is None:
+            raise UpdateNotFound(f"The status page has no update {update_id}.")
+        publishing.withdraw(found.incident, reason=form.reason, by=who.id, source="console")
+
+    return await _do(request, who, db, clock, write)
+
+
 async def _do(
     request: Request,
     who: Actor,
@@ -140,11 +169,16 @@ async def _overview(
 ) -> Response:
     def read(session: Session) -> dict[str, Any]:
         drafts, recent = store.drafts(session), store.recent_updates(session, 20)
+        gone = read_facts(session, FactFilter(kinds=(UpdateWithdrawn.kind,)), limit=10)
+        earlier = store_revisions.of_updates(session, [one.id for one in recent])
         people = {one.drafted_by for one in drafts} | {one.published_by for one in recent if one.published_by}
+        people |= {one.actor for one in gone} | {one.changed_by for kept in earlier.values() for one in kept}
         return {
             "taken": snapshot.take(session, clock.now()),
             "drafts": _with_incidents(session, drafts),
             "recent": _with_incidents(session, recent),
+            "earlier": earlier,
+            "gone": [(fact, _said_in(session, fact)) for fact in gone],
             "components": store.components(session),
             "open": store.open_incidents(session),
             "names": identity.names(session, people),
@@ -169,6 +203,11 @@ async def _overview(
 def _with_incidents(session: Session, updates: list[Update]) -> list[tuple[Update, PublicIncident]]:
     found = [(one, store.incident(session, one.incident)) for one in updates]
     return [(one, incident) for one, incident in found if incident is not None]
+
+
+def _said_in(session: Session, fact: Fact) -> list[Update]:
+    found = [store.one_update(session, str(one)) for one in fact.data["updates"][:_MOST_SHOWN]]
+    return [one for one in found if one is not None]
 
 
 def _stage(text: str) -> Stage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,20 +15,23 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Event
-from watchkeeper.modules.status import events, store
+from watchkeeper.modules.status import events, store, store_revisions
 from watchkeeper.modules.status.errors import (
     IncidentNotFound,
+    NothingToWithdraw,
     StatusInvalid,
     UpdateChanged,
     UpdateDiscarded,
     UpdateNotFound,
     UpdatePublished,
+    UpdateWithdrawn,
 )
 from watchkeeper.modules.status.model import PublicIncident, Review, Stage, State, Update
 from watchkeeper.modules.status.sending import FAN_OUT
 
 LONGEST_BODY = 10_000
 LONGEST_TITLE = 200
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +99,14 @@ class Publishing:
     def publish(self, update_id: str, *, by: str, source: str, version: int | None = None) -> Update:
         """Everybody sees it, and subscribers are told, once: publishing it again changes nothing.
 
-        Raises UpdateNotFound, UpdateDiscarded, or UpdateChanged when it is not the `version` that was reviewed.
+        Raises UpdateNotFound, UpdateDiscarded, UpdateWithdrawn, or UpdateChanged when it is not the `version` that was
+        reviewed.
         """
         journal.take_turn(self.session)
         found = self._update(update_id)
         if found.review is Review.PUBLISHED:
             return found
-        if found.review is Review.DISCARDED:
-            raise UpdateDiscarded("This draft was discarded. Write another.")
+        _require_standing(found)
         _require_version(found, version)
         now = self.clock.now()
         # The page tells of nothing before it happened, whatever a draft says.
@@ -129,14 +133,13 @@ class Publishing:
         return published
 
     def edit(self, update_id: str, said: Edit, *, by: str, source: str, version: int | None = None) -> Update:
-        """Change a draft, or what is public: that is shown as edited, and nobody is told again.
+        """Change a draft, or what is public: that is shown as edited, its old words are kept, nobody is told again.
 
-        Raises UpdateNotFound, UpdateDiscarded, UpdateChanged, StatusInvalid.
+        Raises UpdateNotFound, UpdateDiscarded, UpdateWithdrawn, UpdateChanged, StatusInvalid.
         """
         journal.take_turn(self.session)
         found = self._update(update_id)
-        if found.review is Review.DISCARDED:
-            raise UpdateDiscarded("This draft was discarded. Write another.")
+        _require_standing(found)
         _require_version(found, version)
         changed = replace(
             found,
@@ -153,10 +156,18 @@ class Publishing:
         now = self.clock.now()
         changed = replace(changed, edited_at=now if public else None, version=found.version + 1)
         store.put_update(self.session, changed)
+        if public:
+            store_revisions.keep(self.session, found, until=now, changed_by=by)
         incident = self._recount(changed.incident, now) if public else self._incident(changed.incident)
         fields = [name for name in ("body", "stage", "components") if getattr(found, name) != getattr(changed, name)]
-        before, after = _states(found), _states(changed)
-        fact = events.UpdateEdited(**_of(changed, incident), public=public, fields=fields, before=before, after=after)
+        fact = events.UpdateEdited(
+            **_of(changed, incident),
+            public=public,
+            fields=fields,
+            before=_states(found),
+            after=_states(changed),
+            was=hashlib.sha256(found.body.encode()).hexdigest(),
+        )
         self._tell(fact, by, source)
         return changed
 
@@ -166,18 +177,75 @@ class Publishing:
         found = self._update(update_id)
         if found.review is Review.DISCARDED:
             return found
-        if found.review is Review.PUBLISHED:
-            raise UpdatePublished("What everybody has seen can be edited, not discarded.")
+        if found.review is not Review.DRAFT:
+            raise UpdatePublished("What everybody has seen can be edited or withdrawn, not discarded.")
         gone = replace(found, review=Review.DISCARDED, version=found.version + 1)
         store.put_update(self.session, gone)
         fact = events.UpdateDiscarded(**_of(gone, self._incident(gone.incident)), reason=reason.strip())
         self._tell(fact, by, source)
         return gone
 
+    def withdraw(self, incident_id: str, *, reason: str, by: str, source: str) -> list[Update]:
+        """All that is public of an incident is not any more, and subscribers are told so, once.
+
+        What is published of it later is public again. Raises IncidentNotFound, NothingToWithdraw, StatusInvalid.
+        """
+        journal.take_turn(self.session)
+        incident = self._incident(incident_id)
+        public = store.updates_of(self.session, [incident.id])
+        if not public:
+            raise NothingToWithdraw("Nothing of this incident is on the status page.")
+        return self._withdraw(public, reason=reason, by=by, source=source)
+
+    def withdraw_update(self, update_id: str, *, reason: str, by: str, source: str) -> Update:
+        """One update is not public any more, and subscribers are told so, once; harmless when repeated.
+
+        Raises UpdateNotFound, NothingToWithdraw, StatusInvalid.
+        """
+        journal.take_turn(self.session)
+        found = self._update(update_id)
+        if found.review is Review.WITHDRAWN:
+            return found
+        if found.review is not Review.PUBLISHED:
+            raise NothingToWithdraw("This update is not on the status page.")
+        return self._withdraw([found], reason=reason, by=by, source=source)[0]
+
+    def _withdraw(self, public: Sequence[Update], *, reason: str, by: str, source: str) -> list[Update]:
+        """`public`: of one incident, the newest first."""
+        reason = " ".join(reason.split())
+        if not 1 <= len(reason) <= LONGEST_REASON:
+            complaint = Complaint("reason", f"why it is withdrawn, in one to {LONGEST_REASON} characters")
+            raise StatusInvalid("Say why it is withdrawn: the record keeps that.", complaints=[complaint])
+        now = self.clock.now()
+        gone = [replace(one, review=Review.WITHDRAWN, version=one.version + 1) for one in public]
+        for one in gone:
+            store.put_update(self.session, one)
+        newest = gone[0]
+        incident = self._recount(newest.incident, now)
+        whole = incident.published_at is None
+        ids = [one.id for one in gone]
+        fact = events.UpdateWithdrawn(**_of(newest, incident), reason=reason, updates=ids, whole=whole)
+        self._tell(fact, by, source)
+        # Whoever was told of any of them is told: an update of no component went to everybody.
+        everybody = any(not one.components for one in gone)
+        heard = [] if everybody else sorted({component for one in gone for component in one.components})
+        work.enqueue(
+            self.session,
+            kind=FAN_OUT,
+            key=f"{FAN_OUT}:{newest.id}:withdrawn",
+            due_at=now,
+            payload={"update": newest.id, "withdrawn": True, "components": heard},
+        )
+        return gone
+
     def _recount(self, incident_id: str, now: datetime) -> PublicIncident:
         """What the row of an incident says of its published updates, whatever order they came in."""
         incident = self._incident(incident_id)
         newest_first = store.updates_of(self.session, [incident_id])
+        if not newest_first:
+            nothing = replace(incident, published_at=None, resolved_at=None, updated_at=now, stage=None)
+            store.put_incident(self.session, nothing)
+            return nothing
         last = newest_first[0]
         counted = replace(
             incident,
@@ -220,6 +288,13 @@ class Publishing:
 
     def _tell(self, fact: Event, by: str, source: str) -> None:
         journal.append(self.session, fact, by=by, source=source, at=self.clock.now())
+
+
+def _require_standing(found: Update) -> None:
+    if found.review is Review.DISCARDED:
+        raise UpdateDiscarded("This draft was discarded. Write another.")
+    if found.review is Review.WITHDRAWN:
+        raise UpdateWithdrawn("This update was withdrawn. Write another.")
 
 
 def _require_version(found: Update, version: int | None) -> None:

@@ -12,9 +12,9 @@ from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.idempotency import Answer, Once, once
 from watchkeeper.kernel.web.parts import clock_part, database_part
 from watchkeeper.kernel.web.wire import api_router
-from watchkeeper.modules.status import snapshot, store, store_subscribers
+from watchkeeper.modules.status import snapshot, store, store_revisions, store_subscribers
 from watchkeeper.modules.status.described import COMPONENT
-from watchkeeper.modules.status.errors import ComponentNotFound, IncidentNotFound, StatusInvalid
+from watchkeeper.modules.status.errors import ComponentNotFound, IncidentNotFound, StatusInvalid, UpdateNotFound
 from watchkeeper.modules.status.exporting import export_files
 from watchkeeper.modules.status.maintaining import Maintaining, Planned
 from watchkeeper.modules.status.model import Review, Update
@@ -34,12 +34,15 @@ from watchkeeper.modules.status.wire import (
     NewUpdate,
     PageBody,
     PublishOrder,
+    RevisionView,
     ShowWindow,
     StatusView,
     SubscriberCount,
     SubscriberCounts,
+    UpdateHistory,
     UpdateList,
     UpdateView,
+    WithdrawOrder,
     ids,
     ids_of,
 )
@@ -112,13 +115,13 @@ async def remove_component(
 
 @router.get("/status/updates")
 async def updates(
-    who: Viewer, db: Db, review: Annotated[Review, Query(description="Drafts, or what is public.")] = Review.DRAFT
+    who: Viewer, db: Db, review: Annotated[Review, Query(description="Drafts, what is public, or was.")] = Review.DRAFT
 ) -> UpdateList:
-    """Drafts, the oldest first; or the last that were published."""
+    """Drafts, the oldest first; or the last that were published, withdrawn or discarded."""
 
     def read(session: Session) -> UpdateList:
-        found = store.drafts(session) if review is Review.DRAFT else store.recent_updates(session)
-        return UpdateList(items=[view_of(session, one) for one in found if one.review is review])
+        found = store.drafts(session) if review is Review.DRAFT else store.recent_updates(session, review=review)
+        return UpdateList(items=[view_of(session, one) for one in found])
 
     return await db.ask(read)
 
@@ -172,6 +175,44 @@ async def discard(who: Drafter, update_id: str, order: DiscardOrder, db: Db, clo
     def write(session: Session) -> UpdateView:
         done = Publishing(session, clock).discard(update_id, reason=order.reason, by=who.id, source="api")
         return view_of(session, done)
+
+    return await db.write(write)
+
+
+@router.get("/status/updates/{update_id}")
+async def update(who: Viewer, update_id: str, db: Db) -> UpdateHistory:
+    """An update, and what it said before it was edited."""
+
+    def read(session: Session) -> UpdateHistory:
+        found = store.one_update(session, update_id)
+        if found is None:
+            raise UpdateNotFound(f"The status page has no update {update_id}.")
+        known = store.components(session)
+        earlier = store_revisions.of_updates(session, [found.id]).get(found.id, [])
+        return UpdateHistory(update=view_of(session, found), earlier=[RevisionView.of(one, known) for one in earlier])
+
+    return await db.ask(read)
+
+
+@router.post("/status/updates/{update_id}/withdraw")
+async def withdraw_update(who: Publisher, update_id: str, order: WithdrawOrder, db: Db, clock: Now) -> UpdateView:
+    """It is not public any more, and subscribers are told; withdrawing it again changes nothing."""
+
+    def write(session: Session) -> UpdateView:
+        publishing = Publishing(session, clock)
+        done = publishing.withdraw_update(update_id, reason=order.reason, by=who.id, source="api")
+        return view_of(session, done)
+
+    return await db.write(write)
+
+
+@router.post("/status/incidents/{incident_id}/withdraw")
+async def withdraw(who: Publisher, incident_id: str, order: WithdrawOrder, db: Db, clock: Now) -> UpdateList:
+    """All that is public of an incident of the page is not any more, and subscribers are told."""
+
+    def write(session: Session) -> UpdateList:
+        done = Publishing(session, clock).withdraw(incident_id, reason=order.reason, by=who.id, source="api")
+        return UpdateList(items=[view_of(session, one) for one in done])
 
     return await db.write(write)
 

@@ -18,7 +18,15 @@ from watchkeeper.kernel.mail import Mail, Mailer, MailFailed
 from watchkeeper.kernel.outbound import DeliveryFailed, DestinationRefused, Outbound
 from watchkeeper.kernel.work import Handler, Task, Transactional
 from watchkeeper.modules.status import store, store_subscribers
-from watchkeeper.modules.status.letters import Letter, Links, hello, news_of_maintenance, news_of_update
+from watchkeeper.modules.status.letters import (
+    Letter,
+    Links,
+    hello,
+    news_of_maintenance,
+    news_of_update,
+    news_of_withdrawal,
+)
+from watchkeeper.modules.status.model import Turn
 from watchkeeper.modules.status.subscribers import LinkTo, Sealing, Subscriber, SubscriberState, Way
 
 LANE = "status"
@@ -30,6 +38,8 @@ AT_ONCE = 500
 MOST_ATTEMPTS = 10
 # What a webhook answers when nobody is there any more.
 _GONE = (404, 410)
+_TURNS = ("withdrawn", *Turn)
+_SAID = ("update", "maintenance", *_TURNS)
 
 
 @dataclass(frozen=True)
@@ -62,15 +72,13 @@ class Post:
     def _fan_out(self, session: Session, task: Task) -> None:
         """A row for each subscriber, and for the rest of them another of this kind. Repeating it adds none."""
         about = task.payload.get("update") or task.payload["maintenance"]
-        about += ":ended" if task.payload.get("ended") else ""
+        about += "".join(f":{one}" for one in _TURNS if task.payload.get(one))
         components = self._components(session, task.payload)
         now = self.clock.now()
         found = store_subscribers.active_after(session, task.payload.get("after", ""), AT_ONCE)
         for one in found:
             if one.hears_of(components):
-                payload = {
-                    name: task.payload[name] for name in ("update", "maintenance", "ended") if name in task.payload
-                }
+                payload = {name: task.payload[name] for name in _SAID if name in task.payload}
                 key = f"{NEWS[one.kind]}:{about}:{one.id}"
                 work.enqueue(
                     session, kind=NEWS[one.kind], key=key, due_at=now, payload={**payload, "subscriber": one.id}
@@ -80,6 +88,8 @@ class Post:
             work.enqueue(session, kind=FAN_OUT, key=f"{FAN_OUT}:{about}:{found[-1].id}", due_at=now, payload=rest)
 
     def _components(self, session: Session, payload: Mapping[str, Any]) -> frozenset[str]:
+        if "components" in payload:
+            return frozenset(payload["components"])
         if "maintenance" in payload:
             planned = store.maintenance(session, payload["maintenance"])
             return frozenset(planned.components if planned else ())
@@ -98,12 +108,16 @@ class Post:
                 return one, hello(links, one, confirm, leave, self.sealing.webhook_secret(one.id))
             if one.state is not SubscriberState.ACTIVE:
                 return None
-            if "maintenance" in task.payload:
-                ended = bool(task.payload.get("ended"))
-                made = news_of_maintenance(session, links, task.payload["maintenance"], leave, ended=ended)
-            else:
-                made = news_of_update(session, links, task.payload["update"], leave)
+            made = self._news(session, links, task.payload, leave)
             return (one, made) if made is not None else None
+
+    def _news(self, session: Session, links: Links, payload: Mapping[str, Any], leave: str) -> Letter | None:
+        if "maintenance" in payload:
+            turn = next((one for one in Turn if payload.get(one)), None)
+            return news_of_maintenance(session, links, payload["maintenance"], leave, turn=turn, now=self.clock.now())
+        if payload.get("withdrawn"):
+            return news_of_withdrawal(session, links, payload["update"], leave)
+        return news_of_update(session, links, payload["update"], leave)
 
     def send(self, one: Subscriber, letter: Letter, key: str) -> bool:
         """Hand it over; False when it was refused for good. Raises MailFailed or DeliveryFailed."""

@@ -30,6 +30,10 @@ HTML, RSS, ATOM, JSON = (
 )
 RECENT = timedelta(days=14)
 MOST_RECENT = 20
+# However much is published, a page stays one that a phone can load: so many characters of updates on the first page,
+# so many in everything else, and so many days of components that say what they were when they are pointed at.
+MOST_NOW, MOST_TEXT = 40_000, 400_000
+MOST_LABELS = 4_000
 # Where the age stands that nobody can know when a page is made; filled in when it is served.
 AGE = b"<!--age-->"
 _STYLE = "<!--style-->"
@@ -75,8 +79,9 @@ class Rendering:
 
 def render(snapshot: Snapshot, where: Where) -> dict[str, tuple[str, bytes]]:
     """Media type and bytes by name: `index.html`, `history.html`, `history.rss`, `history.atom`, `api/v2/…`."""
+    now, snapshot = snapshot.within(MOST_NOW), snapshot.within(MOST_TEXT)
     found: dict[str, tuple[str, str]] = {
-        "index.html": (HTML, _page("page.html", snapshot, where)),
+        "index.html": (HTML, _page("page.html", now, where)),
         "history.html": (HTML, _page("history.html", snapshot, where)),
         "history.rss": (RSS, feeds.rss(snapshot, where.url, where.rss_url or where.rss)),
         "history.atom": (ATOM, feeds.atom(snapshot, where.url, where.atom_url or where.atom)),
@@ -129,7 +134,8 @@ def _page(template: str, snapshot: Snapshot, where: Where) -> str:
             sentence=sentence if snapshot.components else "No components are described yet",
             names=snapshot.names,
             groups=snapshot.groups(),
-            bars=_bars,
+            bars=_bars(snapshot),
+            open_incidents=snapshot.open_incidents[:MOST_RECENT],
             days=_days(snapshot),
             months=_months(snapshot),
             planned=snapshot.planned,
@@ -149,14 +155,25 @@ class Bar:
     label: str
 
 
-def _bars(shown: Shown) -> list[Bar]:
+def _bars(snapshot: Snapshot) -> dict[str, list[Bar]]:
+    """By component."""
+    found: dict[str, list[Bar]] = {}
+    room = MOST_LABELS
+    for one in snapshot.components:
+        found[one.component.id] = _bars_of(one, labelled=room > 0)
+        room -= len(found[one.component.id])
+    return found
+
+
+def _bars_of(shown: Shown, *, labelled: bool) -> list[Bar]:
     """Days in a row with the same state as one bar: a calm quarter costs a few bytes."""
     found, x = [], 0
     for state, run in groupby(shown.days, key=lambda one: one.state):
         alike = list(run)
-        pieces = [alike] if state in (None, State.OPERATIONAL) else [[one] for one in alike]
+        pieces = [[one] for one in alike] if labelled and state not in (None, State.OPERATIONAL) else [alike]
         for piece in pieces:
-            found.append(Bar(x, len(piece), state.value if state else "none", _label(piece)))
+            label = _label(piece) if labelled else ""
+            found.append(Bar(x, len(piece), state.value if state else "none", label))
             x += len(piece)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -35,6 +35,8 @@ from watchkeeper.modules.status.model import (
 )
 
 DEFAULT_PAGE = PageSaid()
+# What is left of an update that there is no room for.
+BEGINNING = 500
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,24 @@ class Shown:
 
 @dataclass(frozen=True)
 class Told:
-    """A public incident with its published updates, the newest first."""
+    """A public incident with its published updates, the newest first.
+
+    `cut`: what is shown of them where not all of it may be.
+    """
 
     incident: PublicIncident
     updates: Sequence[Update]
+    cut: Sequence[Update] | None = None
+
+    @property
+    def shown(self) -> Sequence[Update]:
+        """Updates as they are shown, the newest first."""
+        return self.updates if self.cut is None else self.cut
+
+    @property
+    def left_out(self) -> int:
+        """How many earlier ones are not shown."""
+        return len(self.updates) - len(self.shown)
 
     @property
     def impact(self) -> Impact:
@@ -92,6 +108,22 @@ class Snapshot:
         """Those that run or will, the next first."""
         return [one for one in self.maintenances if one.progress(self.at) is not Progress.COMPLETED]
 
+    def within(self, room: int) -> Snapshot:
+        """The same with at most `room` characters of updates, open incidents and newest updates first; of an incident
+        that there is no room for, the beginning of its newest update stays."""
+        told: dict[str, Told] = {}
+        for one in sorted(self.incidents, key=lambda one: not one.is_open):
+            fits = []
+            for update in one.updates:
+                room -= len(update.body)
+                if room < 0:
+                    break
+                fits.append(update)
+            if not fits:
+                fits = [replace(update, body=_beginning(update.body)) for update in one.updates[:1]]
+            told[one.incident.id] = replace(one, cut=fits)
+        return replace(self, incidents=[told[one.incident.id] for one in self.incidents])
+
     def groups(self) -> list[tuple[str, list[Shown]]]:
         """Components by their groups in the order of the page; those of none stand by themselves under ''."""
         found: list[tuple[str, list[Shown]]] = []
@@ -102,6 +134,10 @@ class Snapshot:
             else:
                 found.append((group, [one]))
         return found
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= BEGINNING else f"{text[:BEGINNING]} …"
 
 
 def page_said(session: Session) -> PageSaid:

@@ -156,9 +156,10 @@ def drafts(session: Session, limit: int = 200) -> list[Update]:
     return [_update(row) for row in session.execute(wanted.limit(limit))]
 
 
-def recent_updates(session: Session, limit: int = 50) -> list[Update]:
-    """Public ones, the newest first."""
-    wanted = select(updates).where(updates.c.review == Review.PUBLISHED).order_by(updates.c.published_at.desc())
+def recent_updates(session: Session, limit: int = 50, review: Review = Review.PUBLISHED) -> list[Update]:
+    """Public ones, or those that were withdrawn or discarded, the newest first."""
+    newest = updates.c.published_at.desc() if review is not Review.DISCARDED else updates.c.drafted_at.desc()
+    wanted = select(updates).where(updates.c.review == review).order_by(newest, updates.c.id)
     return [_update(row) for row in session.execute(wanted.limit(limit))]
 
 

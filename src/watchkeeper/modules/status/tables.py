@@ -57,6 +57,19 @@ updates = Table(
     Index("ix_status_updates_review", "review"),
 )
 
+# What public updates said before they were edited, up to `until`.
+revisions = Table(
+    "status_revisions",
+    metadata,
+    Column("update", String(40), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("stage", String(20), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("components", Json(), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
 maintenances = Table(
     "status_maintenances",
     metadata,

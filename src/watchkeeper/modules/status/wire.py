@@ -19,6 +19,7 @@ from watchkeeper.modules.status.model import (
     Progress,
     PublicIncident,
     Review,
+    Revision,
     Stage,
     State,
     Update,
@@ -203,6 +204,37 @@ class UpdateList(BaseModel):
     items: list[UpdateView]
 
 
+class RevisionView(BaseModel):
+    """What a public update said before somebody edited it."""
+
+    version: int
+    status: Stage
+    body: str
+    components: dict[str, State] = Field(description="By name of component.")
+    until: datetime = Field(description="When it was changed.")
+    changed_by: str
+
+    @classmethod
+    def of(cls, one: Revision, components: Sequence[Component]) -> RevisionView:
+        names = {component.id: component.name for component in components}
+        said = {names[component]: state for component, state in one.components.items() if component in names}
+        return cls(
+            version=one.version,
+            status=one.stage,
+            body=one.body,
+            components=said,
+            until=one.until,
+            changed_by=one.changed_by,
+        )
+
+
+class UpdateHistory(BaseModel):
+    """An update and all that it said before."""
+
+    update: UpdateView
+    earlier: list[RevisionView] = Field(description="What was changed last comes first.")
+
+
 class NewUpdate(StrictModel):
     """A draft: of an incident of the page, or of a new one."""
 
@@ -227,6 +259,12 @@ class PublishOrder(StrictModel):
     """What was reviewed."""
 
     version: int | None = Field(None, description="The version that was looked at; another one is not published.")
+
+
+class WithdrawOrder(StrictModel):
+    """Why something public is taken back; the record keeps it, nobody outside reads it."""
+
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class DiscardOrder(StrictModel):

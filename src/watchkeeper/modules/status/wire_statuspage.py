@@ -108,6 +108,7 @@ def _incident(told: Told, snapshot: Snapshot, shown: Mapping[str, Any], page_url
     one = told.incident
     touched = {component for update in told.updates for component in update.components}
     monitoring = [update.happened_at for update in told.updates if update.stage == "monitoring"]
+    shown_as = {update.id: update for update in told.shown}
     said: dict[str, State] = {}
     before: list[dict[str, State]] = []
     for update in reversed(told.updates):
@@ -126,7 +127,9 @@ def _incident(told: Told, snapshot: Snapshot, shown: Mapping[str, Any], page_url
         "started_at": rfc3339(one.started_at),
         "page_id": PAGE_ID,
         "incident_updates": [
-            _update(update, earlier, snapshot) for update, earlier in zip(told.updates, reversed(before), strict=True)
+            _update(shown_as[update.id], earlier, snapshot)
+            for update, earlier in zip(told.updates, reversed(before), strict=True)
+            if update.id in shown_as
         ],
         "components": [shown[component] for component in shown if component in touched],
     }
@@ -158,13 +161,12 @@ def _update(update: Update, earlier: Mapping[str, State], snapshot: Snapshot) ->
 
 def _maintenance(one: Maintenance, snapshot: Snapshot, shown: Mapping[str, Any], page_url: str) -> dict[str, Any]:
     progress = one.progress(snapshot.at)
-    changed = one.ended_early_at or one.created_at
     return {
         "id": one.id,
         "name": one.title,
         "status": progress.value,
         "created_at": rfc3339(one.created_at),
-        "updated_at": rfc3339(changed),
+        "updated_at": rfc3339(one.changed_at(snapshot.at)),
         "monitoring_at": None,
         "resolved_at": rfc3339(one.over_at) if progress is Progress.COMPLETED else None,
         "impact": "maintenance",
@@ -173,17 +175,30 @@ def _maintenance(one: Maintenance, snapshot: Snapshot, shown: Mapping[str, Any],
         "page_id": PAGE_ID,
         "scheduled_for": rfc3339(one.starts_at),
         "scheduled_until": rfc3339(one.ends_at),
-        "incident_updates": [
-            {
-                "id": f"{one.id}-announced",
-                "status": "scheduled",
-                "body": one.body,
-                "incident_id": one.id,
-                "created_at": rfc3339(one.created_at),
-                "updated_at": rfc3339(one.created_at),
-                "display_at": rfc3339(one.created_at),
-                "affected_components": None,
-            }
-        ],
+        "incident_updates": _turns(one, snapshot.at),
         "components": [shown[component] for component in shown if component in one.components],
     }
+
+
+def _turns(one: Maintenance, now: datetime) -> list[dict[str, Any]]:
+    """What became of it so far, the newest first."""
+    found = [("announced", "scheduled", one.body, one.created_at)]
+    if not one.is_cancelled and one.starts_at <= now:
+        found.append(("began", "in_progress", "The maintenance is in progress.", one.starts_at))
+    if one.progress(now) is Progress.COMPLETED:
+        body = "The maintenance was cancelled." if one.is_cancelled else "The maintenance is completed."
+        at = one.ended_early_at if one.is_cancelled and one.ended_early_at else one.over_at
+        found.append(("over", "completed", body, at))
+    return [
+        {
+            "id": f"{one.id}-{name}",
+            "status": status,
+            "body": body,
+            "incident_id": one.id,
+            "created_at": rfc3339(at),
+            "updated_at": rfc3339(at),
+            "display_at": rfc3339(at),
+            "affected_components": None,
+        }
+        for name, status, body, at in reversed(found)
+    ]

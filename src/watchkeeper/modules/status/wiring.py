@@ -24,8 +24,8 @@ from watchkeeper.modules.status.apps import status_apps
 from watchkeeper.modules.status.keeping import Keeper
 from watchkeeper.modules.status.letters import Links
 from watchkeeper.modules.status.listeners import listeners
-from watchkeeper.modules.status.maintaining import Maintaining
-from watchkeeper.modules.status.model import PageSaid
+from watchkeeper.modules.status.maintaining import TURN, Maintaining
+from watchkeeper.modules.status.model import PageSaid, Turn
 from watchkeeper.modules.status.ops import OPS_KINDS
 from watchkeeper.modules.status.pages_public import Desk
 from watchkeeper.modules.status.rates import Rates
@@ -101,7 +101,11 @@ def worker(parts: Parts, db: Database, clock: Clock) -> Worker:
     def took(session: Session, outcome: Outcome) -> None:
         desk.on(session, clock).took(outcome)
 
-    return Worker(db, clock, parts[Post].handlers(took), lane=LANE, threads=_THREADS, most_of_kind=2, backoff=_BACKOFF)
+    def turned(session: Session, task: work.Task) -> None:
+        Maintaining(session, clock).turned(str(task.payload["maintenance"]), Turn(task.payload["turn"]))
+
+    handlers = {**parts[Post].handlers(took), TURN: Transactional(turned)}
+    return Worker(db, clock, handlers, lane=LANE, threads=_THREADS, most_of_kind=2, backoff=_BACKOFF)
 
 
 def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
