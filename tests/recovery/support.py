@@ -10,17 +10,18 @@ from starlette.testclient import TestClient
 
 from tests.config.pages.support import Cast, Pages
 from tests.incidents.story.support import Stage as Story
-from tests.kernel.web.support import PAGE, browser, small_app
+from tests.kernel.web.support import PAGE, bearer, browser, small_app
 from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
 from watchkeeper.kernel.journal.listeners import Dispatcher
 from watchkeeper.kernel.web.access import Authenticator
-from watchkeeper.modules.alerts.public import GroupState
+from watchkeeper.modules.alerts.public import GroupState, OwnAlert
 from watchkeeper.modules.incidents.hearing import listeners as incident_listeners
 from watchkeeper.modules.recovery import store, wiring
 from watchkeeper.modules.recovery.described import RecoveryRule
+from watchkeeper.modules.recovery.errors import RuleInvalid
 from watchkeeper.modules.recovery.model import Attempt, Mode
 from watchkeeper.modules.recovery.public import Recovering
 from watchkeeper.modules.recovery.rules import Rules
@@ -102,6 +103,26 @@ class Stage(Story):
         while dispatcher.run_once():
             pass
 
+    def fire_on(self, *instances: str, fires: bool = True) -> None:
+        """One alert of the shop on each of these instances, in one group."""
+        with self.database.begin() as session:
+            for name in instances:
+                own = OwnAlert(
+                    source="test",
+                    key=f"slow-{name}",
+                    title="It is slow",
+                    severity="critical",
+                    service="shop",
+                    family="slow",
+                    labels={"instance": name},
+                )
+                tell = self.alerting.raise_own if fires else self.alerting.resolve_own
+                tell(session, own, at=self.clock.now())
+        self.hear()
+
+    def settle_on(self, *instances: str) -> None:
+        self.fire_on(*instances, fires=False)
+
     def look(self, after: timedelta = timedelta(0)) -> None:
         """Time passes, and somebody looks."""
         self.clock.advance(after)
@@ -130,11 +151,29 @@ class Stage(Story):
         with self.database.read() as session:
             return read_facts(session, wanted, limit=1_000, newest_first=False)
 
-    def sets(self) -> list[Fact]:
-        """Changes of the parameter that recovery made."""
+    def changes(self) -> list[Fact]:
+        """Changes of parameters that steps made."""
         with self.database.read() as session:
             facts = read_facts(session, FactFilter(kinds=("config.changed",)), limit=1_000, newest_first=False)
-        return [one for one in facts if one.actor == "system:recovery"]
+        return [one for one in facts if one.source == "runbook"]
+
+    def sets(self) -> list[Fact]:
+        """Those that recovery made by itself."""
+        return [one for one in self.changes() if one.actor == "system:recovery"]
+
+    def rule_shown(self, name: str = "shop") -> dict[str, Any]:
+        """The rule as the API tells it."""
+        answer = self.web().get(f"/api/v1/recovery/rules/{name}", headers=bearer("read"))
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def complaints_of_arming(self, name: str) -> list[str]:
+        """Why it can't be armed; nothing when it was."""
+        try:
+            self.act(lambda verbs: verbs.rules.arm(name, Mode.AUTOMATIC, reason="good", by="per_olga", source="test"))
+        except RuleInvalid as refusal:
+            return [f"{one.where} {one.expected}" for one in refusal.complaints]
+        return []
 
     def burn(self, service: str = "shop", *, until: Any = None) -> AlertState:
         """A budget of the service burns, as the engine keeps it."""

@@ -62,6 +62,30 @@ def test_a_symptom_that_does_not_go_opens_the_breaker_and_pages(stage: Stage) ->
     assert stage.states() == ["failed", "verifying"]
 
 
+def test_what_is_set_already_counts_as_done(stage: Stage) -> None:
+    stage.set(8)
+    stage.put(rule())
+    stage.fire("shop")
+    assert stage.states() == ["verifying"]
+    assert stage.sets() == []
+    stage.settle("shop")
+    assert stage.states() == ["recovered"]
+    assert not stage.held().breaker.is_open
+
+
+def test_it_acts_only_while_few_enough_instances_are_affected(stage: Stage) -> None:
+    stage.put(rule(guards={"only_while_burning": False, "most_instances": 2}))
+    stage.fire("shop")
+    assert [fact.data["why"] for fact in stage.told("held_back")] == ["its alert names no instance"]
+    stage.settle("shop")
+    stage.fire_on("a", "b", "c")
+    assert stage.told("held_back")[-1].data["why"] == "more than 2 instances are affected"
+    assert stage.states() == []
+    stage.settle_on("a")
+    stage.look()
+    assert stage.states() == ["verifying"]
+
+
 def test_steps_that_fail_open_the_breaker_at_once(stage: Stage) -> None:
     stage.keep(BOOK.format(value="[none]", confirm="confirm"))
     stage.put(rule())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.web.support import bearer
-from tests.recovery.support import Stage, rule
+from tests.recovery.support import BOOK, Stage, rule
 from watchkeeper.kernel.ops import OpsInvalid, apply_plan, make_plan, read_files
 from watchkeeper.modules.recovery.model import Mode
 from watchkeeper.modules.recovery.ops import OPS_KINDS
@@ -51,6 +51,29 @@ def test_rules_that_work_against_each_other_are_refused_where_they_stand(stage: 
     said = complaints(stage, a=FILE, b=other)
     assert "recovery/a.yaml:6" in said
     assert "opposite things to WORKERS" in said
+
+
+def test_rules_that_set_one_parameter_to_different_values_are_refused_though_neither_says_that_it_touches_it(
+    stage: Stage,
+) -> None:
+    stage.keep(BOOK.format(value=2, confirm="none"), "cheap")
+    first = FILE.replace("touches: {WORKERS: up}\n", "")
+    other = first.replace("shop-down", "cheap").replace("runbook: shop", "runbook: cheap")
+    for here in (other, other.replace("service: shop", "service: db")):
+        said = complaints(stage, a=first, b=here)
+        assert "recovery/a.yaml:5" in said
+        assert "opposite things to WORKERS in production" in said
+    stage.keep(BOOK.format(value=8, confirm="none"), "cheap")
+    assert len(plan(stage, a=first, b=other)) == 2
+
+
+def test_a_rehearsal_in_the_place_of_the_alerts_is_refused_as_it_acts_for_real(stage: Stage) -> None:
+    said = FILE + "rehearse: {every: 7d, environment: production}\n"
+    assert "rehearsals act for real" in complaints(stage, a=said)
+    assert "rehearsals act for real" in complaints(
+        stage, a=said.replace("production", "qa").replace("service: shop", "service: shop\n  environment: qa")
+    )
+    plan(stage, a=said.replace("production", "qa"))
 
 
 def test_rules_for_the_same_alerts_are_told_in_the_plan(stage: Stage) -> None:

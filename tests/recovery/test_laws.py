@@ -37,8 +37,9 @@ guards = st.builds(
     cooldown=minutes,
     most_affected=st.integers(1, 3),
     only_while_burning=st.booleans(),
+    most_instances=st.none() | st.integers(1, 3),
 )
-words = st.dictionaries(st.sampled_from(["team", "zone"]), st.sampled_from(["a", "b"]), max_size=2)
+words = st.dictionaries(st.sampled_from(["team", "zone", "instance", "pod"]), st.sampled_from(["a", "b"]), max_size=2)
 found = st.builds(
     Match,
     service=st.none() | st.sampled_from(SERVICES),
@@ -101,7 +102,7 @@ def play(rule: Rule, told: list[tuple[int, str, bool, str]], *, resets: bool) ->
             after = after_look(after, gone=ends == "good", now=now)
             made[number] = after
             breaker = Breaker() if resets else breaker_after(breaker, after)
-        symptom = Symptom("grp_1", service, None, "critical", None, fires, True)
+        symptom = Symptom("grp_1", service, None, "critical", None, fires, True, labels=({"instance": "a"},))
         verdict = judge(
             rule,
             symptom,
@@ -168,7 +169,10 @@ def test_it_acts_only_on_what_fires_is_loud_belongs_to_a_service_and_while_it_is
     said = {"armed": armed, "breaker": breaker, "own": (), "going_on": (), "fighting": (), "now": START}
     verdict = judge(rule, symptom, **said)  # type: ignore[arg-type]
     burns = symptom.burning or not rule.guards.only_while_burning
-    allowed = symptom.fires and symptom.service is not None and not symptom.quiet and armed and not broken and burns
+    most, named = rule.guards.most_instances, {one.get("instance", one.get("pod")) for one in symptom.labels} - {None}
+    few = most is None or 0 < len(named) <= most
+    loud = symptom.fires and symptom.service is not None and not symptom.quiet
+    allowed = loud and armed and not broken and burns and few
     assert verdict.may is allowed
     assert bool(verdict.why) is not allowed
 
@@ -203,3 +207,6 @@ def test_a_rule_that_turns_up_what_another_turns_down_fights_it() -> None:
     assert opposed(up, down) == "they do opposite things to WORKERS"
     elsewhere = replace(down, match=Match(service="mail", slo="cost"))
     assert opposed(up, elsewhere) is None
+    # A parameter is the same whichever service a rule is for.
+    up, elsewhere = replace(up, sets={"WORKERS": "8"}), replace(elsewhere, sets={"WORKERS": "1"})
+    assert opposed(up, elsewhere) == opposed(elsewhere, up) == "they do opposite things to WORKERS"

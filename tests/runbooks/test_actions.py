@@ -44,6 +44,9 @@ def test_a_parameter_is_set_and_set_back_by_what_the_step_knows(server: Serving)
     assert step["output"].startswith("LIMIT in staging: None → 7\n/config/changes/chg_")
     change = server.admin.get(f"/api/v1{step['output'].splitlines()[1]}").json()
     assert change["reason"] == "too many (runbook shop, step a)"
+    again = done(server, "set-parameter", body, inputs={"limit": 7}, more="inputs: [{name: limit, type: integer}]\n")
+    assert (again["state"], again["steps"][0]["output"]) == ("succeeded", "LIMIT in staging has this value already.")
+    assert not again["steps"][0]["can_be_undone"]
     undoing = server.admin.post(f"/api/v1/runs/{run['id']}/steps/1/undo", json={}).json()
     confirmed = server.admin.post(f"/api/v1/runs/{undoing['id']}/steps/1/confirm").json()
     assert confirmed["state"] == "succeeded", confirmed

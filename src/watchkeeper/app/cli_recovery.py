@@ -66,6 +66,10 @@ def show(
         out.print(_line(found), markup=False, style="bold")
         said = found["said"]
         out.print(f"runs {', '.join(said['steps'])} of {said['runbook']} for {said['match']}", markup=False)
+        if found["armed_by"]:
+            out.print(f"armed by {found['armed_by']}", markup=False)
+        if found["rehearsed_detail"]:
+            out.print(f"last rehearsal: {found['rehearsed_detail']}", markup=False)
         for other, why in found["fights"].items():
             out.print(f"never together with {other}: {why}", markup=False)
         for one in found["attempts"]:

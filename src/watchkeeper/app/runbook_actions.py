@@ -35,20 +35,26 @@ class SetParameter:
     )
 
     def run(self, asking: Asking, inputs: Mapping[str, Any]) -> Outcome:
-        """Raises what a change of configuration refuses; also where a second person would have to approve it."""
+        """Done, too, where it has this value already: then nothing is changed, and nothing can be taken back.
+
+        Raises what a change of configuration refuses; also where a second person would have to approve it.
+        """
         key, environment = str(inputs["key"]), str(inputs["environment"])
         config.require_keys(asking.session, asking.actor, [key])
-        change = config.set_value(
-            asking.session,
-            asking.clock,
-            environment,
-            key,
-            inputs["value"],
-            reason=_reason(asking, inputs),
-            by=asking.actor.id,
-            source=_SOURCE,
-            approved=asking.second_person,
-        )
+        try:
+            change = config.set_value(
+                asking.session,
+                asking.clock,
+                environment,
+                key,
+                inputs["value"],
+                reason=_reason(asking, inputs),
+                by=asking.actor.id,
+                source=_SOURCE,
+                approved=asking.second_person,
+            )
+        except config.NothingChanges:
+            return Outcome(f"{key} in {environment} has this value already.")
         if change.state is not config.ChangeState.APPLIED:
             raise ActionFailed(
                 f"{key} in {environment} is changed only when a second person agrees: give the step confirm=second."

@@ -11,6 +11,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.config import store, store_changes
 from watchkeeper.modules.config.authority import require_keys
 from watchkeeper.modules.config.changes import Changes
+from watchkeeper.modules.config.errors import NothingChanges
 from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.model import OPEN_STATES, VALUE, ChangeSet, ChangeState, Operation
 from watchkeeper.modules.config.permissions import CHANGE_CONFIG
@@ -21,6 +22,7 @@ __all__ = [
     "ChangeSet",
     "ChangeState",
     "Hub",
+    "NothingChanges",
     "change",
     "keys",
     "owned_by",
@@ -55,7 +57,8 @@ def set_value(
 ) -> ChangeSet:
     """Give a parameter a value in an environment, at once or once somebody approved it: its `state` says which.
 
-    `approved`: a second person agreed already. Whoever calls asks `require_keys` first. Raises what `propose` raises.
+    `approved`: a second person agreed already. Whoever calls asks `require_keys` first. Raises what `propose` raises,
+    NothingChanges where it has this value already.
     """
     operation = Operation(key, VALUE, value)
     return Changes(session, clock).propose(

@@ -65,7 +65,17 @@ class GuardsFile(StrictModel):
     window: Span = Field(default=timedelta(hours=1), description="See `most_runs`.")
     cooldown: Span = Field(default=timedelta(minutes=10), description="From the end of one attempt to the next.")
     most_affected: int = Field(
-        default=1, ge=1, le=50, description="At most so many services at once; never two on one."
+        default=1, ge=1, le=50, description="At most so many services at once; never two attempts on one."
+    )
+    most_instances: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="Acts only while its alerts name at least one instance and at most so many, by their label "
+        "`service.instance.id`, `instance`, `pod`, `host` or `hostname`. Unset: it does not matter.",
+    )
+    begin_within: Span = Field(
+        default=timedelta(minutes=2), description="A step that no runner began so soon is given up: the rule failed."
     )
     verify_within: Span = Field(
         default=timedelta(minutes=10), description="The symptom has to be gone so soon after the steps, else it failed."

@@ -97,10 +97,12 @@ class Rehearsed(_OfRule):
 
     run: str
     state: str
+    detail: str = ""
 
     @classmethod
     def describe(cls, data: Mapping[str, Any]) -> str:
-        return f"The recovery rule {data['rule']} was rehearsed: {str(data['state']).replace('_', ' ')}."
+        why = f" ({data['detail']})" if data.get("detail") else ""
+        return f"The recovery rule {data['rule']} was rehearsed: {str(data['state']).replace('_', ' ')}{why}."
 
 
 @dataclass(frozen=True, kw_only=True)

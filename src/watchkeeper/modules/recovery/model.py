@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+# What senders call one process of a service: OpenTelemetry, Prometheus, Kubernetes and older ones.
+_INSTANCE = ("service.instance.id", "service_instance_id", "instance", "pod", "host", "hostname")
+
 
 class Mode(StrEnum):
     """What a rule does when its alert comes: only says what it would do, asks the on-call first, or acts."""
@@ -52,14 +55,18 @@ class Match:
 class Guards:
     """What keeps a rule from doing harm.
 
-    At most `most_runs` within `window`, `cooldown` between two, `most_affected` services of it at once. The symptom has
-    to be gone `verify_within` after the steps. `only_while_burning`: only while an objective of the service burns.
+    At most `most_runs` within `window`, `cooldown` between two, `most_affected` services of it at once. With
+    `most_instances` only alerts that name instances, and no more than so many. A runner has to begin a step
+    `begin_within` its turn, and the symptom has to be gone `verify_within` after the steps. `only_while_burning`: only
+    while an objective of the service burns.
     """
 
     most_runs: int = 3
     window: timedelta = timedelta(hours=1)
     cooldown: timedelta = timedelta(minutes=10)
     most_affected: int = 1
+    most_instances: int | None = None
+    begin_within: timedelta = timedelta(minutes=2)
     verify_within: timedelta = timedelta(minutes=10)
     approval_within: timedelta = timedelta(minutes=15)
     only_while_burning: bool = True
@@ -67,7 +74,12 @@ class Guards:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule as files say it. `touches` are the parameters or things that its steps touch, and what they do to them."""
+    """A rule as files say it.
+
+    `touches` are the things that its steps touch, and what they do to them, in words; they are of the services that it
+    is for. `sets` and `does` are the same by what its steps themselves say: parameters, which are the same for
+    everybody, and steps.
+    """
 
     name: str
     match: Match
@@ -77,6 +89,8 @@ class Rule:
     guards: Guards = Guards()
     mode: Mode = Mode.DRY_RUN
     touches: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, str] = field(default_factory=dict)
+    does: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     rehearse_every: timedelta | None = None
     rehearse_in: str = "staging"
@@ -127,6 +141,12 @@ class Symptom:
     labels: tuple[Mapping[str, str], ...] = ()
     quiet: bool = False
 
+    @property
+    def instances(self) -> frozenset[str]:
+        """The instances that its alerts name, each by the first of their labels that is usual for that."""
+        named = (next((one[name] for name in _INSTANCE if one.get(name)), None) for one in self.labels)
+        return frozenset(one for one in named if one is not None)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -175,7 +195,23 @@ def judge(
         return Verdict(False, "its circuit breaker is open")
     if rule.guards.only_while_burning and not symptom.burning:
         return Verdict(False, "no objective of the service burns")
-    return _free(rule, symptom.service, going_on, fighting) or _within_budget(rule, own, now) or Verdict(True)
+    return (
+        _few_enough(rule, symptom)
+        or _free(rule, symptom.service, going_on, fighting)
+        or _within_budget(rule, own, now)
+        or Verdict(True)
+    )
+
+
+def _few_enough(rule: Rule, symptom: Symptom) -> Verdict | None:
+    most, affected = rule.guards.most_instances, len(symptom.instances)
+    if most is None:
+        return None
+    if affected == 0:
+        return Verdict(False, "its alert names no instance")
+    if affected > most:
+        return Verdict(False, f"more than {most} instances are affected")
+    return None
 
 
 def _free(rule: Rule, service: str, going_on: Collection[Attempt], fighting: Collection[str]) -> Verdict | None:
@@ -206,10 +242,21 @@ def opposed(one: Rule, other: Rule) -> str | None:
     """
     if one.name == other.name:
         return None
-    for thing, effect in one.touches.items():
-        if thing in other.touches and other.touches[thing] != effect and _may_meet(one.match, other.match):
-            return f"they do opposite things to {thing}"
+    thing = opposite(one, other)
+    if thing is not None:
+        return f"they do opposite things to {thing}"
     return "both are for the same alerts" if _overlap(one.match, other.match) else None
+
+
+def opposite(one: Rule, other: Rule) -> str | None:
+    """To what two rules do different things; None where they may both be armed."""
+    if one.name == other.name:
+        return None
+    pairs = [(one.sets, other.sets)]
+    if _may_meet(one.match, other.match):
+        pairs += [(one.touches, other.touches), (one.does, other.does)]
+    differ = (thing for mine, theirs in pairs for thing, effect in mine.items() if theirs.get(thing, effect) != effect)
+    return next(differ, None)
 
 
 def fights(rules: Sequence[Rule]) -> dict[str, dict[str, str]]:
@@ -246,6 +293,11 @@ def after_steps(attempt: Attempt, state: str, now: datetime, guards: Guards) -> 
         return replace(attempt, state=AttemptState.VERIFYING, acted_at=now, due_at=now + guards.verify_within)
     words = state.replace("_", " ")
     return replace(attempt, state=AttemptState.FAILED, finished_at=now, detail=f"its steps ended {words}")
+
+
+def given_up(attempt: Attempt, step: str, now: datetime) -> Attempt:
+    """No runner began a step of it in time: somebody has to look, and not only at the symptom."""
+    return replace(attempt, state=AttemptState.FAILED, finished_at=now, detail=f"no runner began the step {step}")
 
 
 def is_gone(symptom: Symptom | None, guards: Guards) -> bool:

@@ -15,12 +15,12 @@ from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.ops import Change, Complaints, Drifted, Located, OpsKind, PlanOutdated, differences
 from watchkeeper.modules.recovery import store
 from watchkeeper.modules.recovery.described import NAME, RecoveryRule
-from watchkeeper.modules.recovery.model import Rule, opposed
-from watchkeeper.modules.recovery.rules import Rules
+from watchkeeper.modules.recovery.model import Rule, opposed, opposite
+from watchkeeper.modules.recovery.rules import Rules, with_effects
 from watchkeeper.modules.runbooks import public as runbooks
 
 _GONE = "no file names it any more"
-_OPPOSITE = "they do opposite things"
+_PRODUCTION = "production"
 _EXAMPLE = """\
 # From an alert to steps of a runbook. A new or changed rule begins in dry run: `watchkeeper recovery arm` lets it act.
 # Take away the # to say it.
@@ -56,7 +56,7 @@ class RuleKind:
     def plan(self, session: Session, desired: Sequence[Located[Any]], complaints: Complaints) -> list[Change]:
         """Created, changed, unchanged, and those that no file names any more."""
         existing = {one.rule.name: one for one in store.all_rules(session)}
-        rules = [one.value.rule() for one in desired]
+        rules = [with_effects(session, one.value.rule()) for one in desired]
         for one, rule in zip(desired, rules, strict=True):
             _complain(session, one, rule, rules, complaints)
         changes = [_change(one, rule, rules, existing) for one, rule in zip(desired, rules, strict=True)]
@@ -103,9 +103,14 @@ def _complain(session: Session, one: Located[Any], rule: Rule, rules: Sequence[R
         if found is not None and found.content.step(key) is None:
             complaints.add(place(("steps", number)), f"a step of the runbook {rule.runbook}, found {key[:60]!r}")
     for other in rules:
-        why = opposed(rule, other)
-        if why is not None and why.startswith(_OPPOSITE):
-            complaints.add(place(("touches",)), f"what does not fight the rule {other.name}: {why}")
+        thing = opposite(rule, other)
+        if thing is not None:
+            where = "touches" if thing in rule.touches else "steps"
+            why = f"they do opposite things to {thing}"
+            complaints.add(place((where,)), f"what does not fight the rule {other.name}: {why}")
+    home = rule.match.environment or _PRODUCTION
+    if rule.rehearse_every is not None and rule.rehearse_in == home:
+        complaints.add(place(("rehearse", "environment")), f"another environment than {home}: rehearsals act for real")
 
 
 def _change(one: Located[Any], rule: Rule, rules: Sequence[Rule], existing: Mapping[str, store.Held]) -> Change:

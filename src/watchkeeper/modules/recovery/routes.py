@@ -11,7 +11,7 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.access import Actor, requires
 from watchkeeper.kernel.web.parts import clock_part, database_part, part
 from watchkeeper.kernel.web.wire import api_router
-from watchkeeper.modules.recovery import store
+from watchkeeper.modules.recovery import record, store
 from watchkeeper.modules.recovery.errors import AttemptNotFound
 from watchkeeper.modules.recovery.model import Mode, fights
 from watchkeeper.modules.recovery.permissions import (
@@ -146,7 +146,14 @@ def views_of(session: Session) -> list[RuleView]:
     every = store.all_rules(session)
     against = fights([one.rule for one in every])
     return [
-        RuleView.of(one, against[one.rule.name], store.attempts_of(session, one.rule.name, limit=10)) for one in every
+        RuleView.of(
+            one,
+            against[one.rule.name],
+            store.attempts_of(session, one.rule.name, limit=10),
+            armed_by=record.armed_by(session, one),
+            rehearsed_detail=record.rehearsal_detail(session, one),
+        )
+        for one in every
     ]
 
 

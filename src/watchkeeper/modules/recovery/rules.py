@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from watchkeeper.modules.recovery import store
 from watchkeeper.modules.recovery.described import RecoveryRule
 from watchkeeper.modules.recovery.errors import RuleInvalid, RuleNotFound
 from watchkeeper.modules.recovery.events import RuleArmed, RuleDisarmed, RulePut, RuleRemoved
-from watchkeeper.modules.recovery.model import Mode, Rule
+from watchkeeper.modules.recovery.model import Mode, Rule, opposite
 from watchkeeper.modules.recovery.store import Held
 from watchkeeper.modules.runbooks import public as runbooks
 from watchkeeper.modules.runbooks.public import Confirmation, How
@@ -95,7 +95,7 @@ class Rules:
             return [Complaint("runbook", f"a runbook that is there; {rule.runbook} is not")]
         if found.approved is None:
             return [Complaint("runbook", "one whose revision was signed off")]
-        complaints = []
+        complaints = [*self._armed_against(rule)]
         for number, key in enumerate(rule.steps):
             step = found.content.step(key)
             if step is None:
@@ -104,5 +104,24 @@ class Rules:
                 complaints.append(Complaint(f"steps.{number}", f"steps that need no person beside them; {key} does"))
         return complaints
 
+    def _armed_against(self, rule: Rule) -> Sequence[Complaint]:
+        mine, against = with_effects(self.session, rule), []
+        for held in store.all_rules(self.session):
+            acts = held.armed and held.rule.mode is not Mode.DRY_RUN
+            thing = opposite(mine, with_effects(self.session, held.rule)) if acts else None
+            if thing is not None:
+                expected = f"what does not fight the armed rule {held.rule.name}: they do opposite things to {thing}"
+                against.append(Complaint("steps", expected))
+        return against
+
     def _tell(self, fact: Event, by: str, source: str) -> None:
         journal.append(self.session, fact, by=by, source=source, at=self.now)
+
+
+def with_effects(session: Session, rule: Rule) -> Rule:
+    """The rule, and what its steps do by what its runbook says today."""
+    found = runbooks.runbook(session, rule.runbook)
+    if found is None:
+        return rule
+    effects = runbooks.effects(found.content, rule.steps, rule.inputs)
+    return replace(rule, sets=effects.sets, does=effects.does)

@@ -15,7 +15,7 @@ from watchkeeper.kernel.ids import new_id
 from watchkeeper.kernel.journal import Event, FactFilter
 from watchkeeper.modules.alerts.public import Alerting
 from watchkeeper.modules.incidents.public import Incidenting
-from watchkeeper.modules.recovery import store, telling
+from watchkeeper.modules.recovery import record, store, telling
 from watchkeeper.modules.recovery.errors import AttemptNotFound, MayNotAct, NotWaiting
 from watchkeeper.modules.recovery.events import (
     AttemptBegun,
@@ -38,6 +38,7 @@ from watchkeeper.modules.recovery.model import (
     after_steps,
     breaker_after,
     fights,
+    given_up,
     is_gone,
     judge,
     matches,
@@ -49,6 +50,7 @@ from watchkeeper.modules.runbooks.public import Run, Running
 
 _ENVIRONMENT = "environment"
 _MOST_TOLD = 1_000
+_LONGEST_DETAIL = 500
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class Recovery:
                 with self.session.begin_nested():
                     self.rehearse(name, by=SYSTEM, source=SOURCE)
             except Refusal as refusal:
-                self._rehearsed(held, "", f"refused: {refusal.detail}"[:20])
+                self._rehearsed(held, "", "refused", _words(refusal))
         self.rules.order_rehearsal(held.rule, self.now)
 
     # How a rule acts.
@@ -226,11 +228,10 @@ class Recovery:
                     source=source,
                     about=("alert_group", one.group),
                     dry_run=dry,
-                    reason=f"recovery rule {rule.name}",
+                    reason=self._reason(rule),
                 )
         except Refusal as refusal:
-            said = "; ".join([refusal.detail, *(f"{c.where}: expected {c.expected}" for c in refusal.complaints)])
-            after = replace(one, state=AttemptState.FAILED, finished_at=self.now, detail=said[:500])
+            after = replace(one, state=AttemptState.FAILED, finished_at=self.now, detail=_words(refusal))
             self._settle(self.rule(rule.name), one, after, by=by, source=source)
             return after
         begun = replace(one, state=AttemptState.RUNNING, run=run.id)
@@ -252,14 +253,25 @@ class Recovery:
         guards = held.rule.guards if held is not None else Guards()
         after = one
         if one.state is AttemptState.RUNNING and one.run is not None:
-            run = self._confirmed(one.run, by=one.approved_by or SYSTEM)
-            if run is None or run.is_over:
-                after = after_steps(one, run.state.value if run is not None else "unknown", self.now, guards)
+            after = self._after_run(one, one.run, guards)
         gone = is_gone(symptom_of(self.session, one.group), guards)
         after = after_look(after, gone=gone, now=self.now)
         if after != one:
             self._settle(held, one, after, by=SYSTEM, source=SOURCE)
         return after
+
+    def _after_run(self, one: Attempt, run_id: str, guards: Guards) -> Attempt:
+        run = self._confirmed(run_id, by=one.approved_by or SYSTEM)
+        if run is None or run.is_over:
+            return after_steps(one, run.state.value if run is not None else "unknown", self.now, guards)
+        step = run.current
+        if step is None or step.waits_for != "runner" or step.lease_until is not None:
+            return one
+        since = max([run.started_at, *(each.finished_at for each in run.steps if each.finished_at is not None)])
+        if self.now - since < guards.begin_within:
+            return one
+        self.running.on(self.session, self.clock).cancel(run_id, by=SYSTEM, source=SOURCE)
+        return given_up(one, step.step.key, self.now)
 
     def _confirmed(self, run_id: str, *, by: str) -> Run | None:
         """Confirm what waits for one person's word: whoever armed the rule, or approved the attempt, gave it."""
@@ -314,6 +326,11 @@ class Recovery:
         said = {"rule": rule.name, "service_name": symptom.service or "", "group": symptom.group}
         self._tell(HeldBack(attempt=symptom.group, why=why, **said), SYSTEM, SOURCE)
 
+    def _reason(self, rule: Rule) -> str:
+        """Steps that ask for a confirmation are confirmed by having armed it: a run says who did."""
+        who = record.armed_by(self.session, self.rule(rule.name))
+        return f"recovery rule {rule.name}" + (f", armed by {who}" if who is not None else "")
+
     # Rehearsals.
 
     def _rehearsal_went_on(self, held: Held, run: Run | None) -> None:
@@ -323,12 +340,14 @@ class Recovery:
         if current is not None and current.waits_for == "confirmation":
             run = self._confirmed(run.id, by=run.started_by) or run
         if run.is_over:
-            self._rehearsed(held, run.id, "dry run" if run.dry_run else run.state.value)
+            bad = next((one for one in run.steps if one.state == run.state and not one.state.is_good), None)
+            detail = f"{bad.step.key}: {bad.detail}" if bad is not None and bad.detail else ""
+            self._rehearsed(held, run.id, "dry run" if run.dry_run else run.state.value, detail)
 
-    def _rehearsed(self, held: Held, run: str, state: str) -> None:
-        columns: dict[str, Any] = {"rehearsed_at": self.now, "rehearsed_state": state[:20], "rehearsal_run": None}
+    def _rehearsed(self, held: Held, run: str, state: str, detail: str) -> None:
+        columns: dict[str, Any] = {"rehearsed_at": self.now, "rehearsed_state": state, "rehearsal_run": None}
         store.save(self.session, held.rule.name, **columns)
-        self._tell(Rehearsed(rule=held.rule.name, run=run, state=state), SYSTEM, SOURCE)
+        self._tell(Rehearsed(rule=held.rule.name, run=run, state=state, detail=detail), SYSTEM, SOURCE)
 
     def _waiting(self, attempt_id: str) -> tuple[Attempt, Held]:
         journal.take_turn(self.session)
@@ -345,3 +364,9 @@ class Recovery:
 
 def _about(one: Attempt) -> dict[str, str]:
     return {"attempt": one.id, "rule": one.rule, "service_name": one.service, "group": one.group}
+
+
+def _words(refusal: Refusal) -> str:
+    """All of it, with what was expected where."""
+    said = [refusal.detail, *(f"{one.where}: expected {one.expected}" for one in refusal.complaints)]
+    return "; ".join(said)[:_LONGEST_DETAIL]

@@ -54,24 +54,36 @@ class RuleView(BaseModel):
     name: str
     armed: bool
     mode: str = Field(description="`dry_run`, `approval` or `automatic`.")
+    armed_by: str | None = Field(description="Who let it act, by name; null while it may not.")
     breaker_open: bool
     breaker_reason: str
     rehearsed_at: datetime | None
     rehearsed_state: str
+    rehearsed_detail: str = Field(description="Why its last rehearsal ended so, such as a refusal.")
     said: dict[str, Any] = Field(description="What its file says.")
     fights: dict[str, str] = Field(description="Rules that it would work against, and why; they never run together.")
     attempts: list[AttemptView]
 
     @classmethod
-    def of(cls, held: Held, fights: dict[str, str], attempts: list[Attempt]) -> RuleView:
+    def of(
+        cls,
+        held: Held,
+        fights: dict[str, str],
+        attempts: list[Attempt],
+        *,
+        armed_by: str | None,
+        rehearsed_detail: str,
+    ) -> RuleView:
         return cls(
             name=held.rule.name,
             armed=held.armed,
             mode=held.rule.mode.value,
+            armed_by=armed_by,
             breaker_open=held.breaker.is_open,
             breaker_reason=held.breaker.reason,
             rehearsed_at=held.rehearsed_at,
             rehearsed_state=held.rehearsed_state,
+            rehearsed_detail=rehearsed_detail,
             said=dict(held.content),
             fights=fights,
             attempts=[AttemptView.of(one) for one in attempts],

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel.clock import Clock
 from watchkeeper.modules.runbooks import store, store_runs
 from watchkeeper.modules.runbooks.actions import Action, Actions, Asking, Outcome, Undoing
+from watchkeeper.modules.runbooks.effects import Effects, effects
 from watchkeeper.modules.runbooks.lint import Knowledge, Known, Problem, problems_of
 from watchkeeper.modules.runbooks.model import (
     Approval,
@@ -37,6 +38,7 @@ __all__ = [
     "Asking",
     "Confirmation",
     "Content",
+    "Effects",
     "How",
     "Kind",
     "Knowledge",
@@ -58,6 +60,7 @@ __all__ = [
     "Undoing",
     "Value",
     "WaitsFor",
+    "effects",
     "for_alert",
     "for_service",
     "problems",
