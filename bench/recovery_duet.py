@@ -8,11 +8,11 @@ examples/duet/ops is armed by the API, as a person would; then chat v2 is releas
 twelve with 500. Everything else is Watchkeeper's: the objective that burns, its alert, the rule, the shell step
 `rollback` on the runner, and the look whether the symptom went.
 
-Times are counted from the moment the alert was accepted: until the step was done, until the last request of chat failed
-(before the alert, where none did after it), and until the attempt was `recovered`; in seconds and as multiples of the alert's window W (the long one of the
-pair that fired), since a budget burns on until a window has forgotten the errors. A run that ends otherwise is printed
-and counted, and its times are in no figure. A rule loop is every attempt but the first, also of those that come within
-`--watch` seconds after it was over.
+Times are counted from the moment the alert was accepted: until the step was done, until the last request of chat
+failed (before the alert, where none did after it), and until the attempt was `recovered`; in seconds and as multiples
+of the alert's window W (the long one of the pair that fired), since a budget burns on until a window has forgotten the
+errors. A run that ends otherwise is printed and counted, and its times are in no figure. A rule loop is every attempt
+but the first, also of those that come within `--watch` seconds after it was over.
 
 Each run begins anew: an alert that comes back within a quarter of an hour is the same episode to Watchkeeper, and has
 to stay clear for longer.

@@ -15,10 +15,11 @@ from watchkeeper.kernel.ops import read_directory, read_files
 from watchkeeper.kernel.outbound import Outbound
 from watchkeeper.modules.runbooks.leasing import Lease
 from watchkeeper.modules.runbooks.lint import problems_of
-from watchkeeper.modules.runbooks.model import Content, How, State
+from watchkeeper.modules.runbooks.model import Confirmation, Content, How, State
 from watchkeeper.modules.runbooks.reading import content_of
 from watchkeeper.modules.runbooks.runner.allow import read_allowed
 from watchkeeper.modules.runbooks.runner.executing import Executor
+from watchkeeper.modules.runbooks.runs import input_values
 
 DUET = REPOSITORY / "examples" / "duet"
 FOLDER = DUET / "ops" / "runbooks"
@@ -44,6 +45,22 @@ def test_every_service_has_one():
     desired = read_files(read_directory(DUET / "ops"), KINDS)
     services = {one.value.name for one in desired.objects["service"]}
     assert {runbook(name).service for name in NAMES if runbook(name).kind.value == "service"} == services
+
+
+def test_a_rule_that_mends_runs_steps_that_need_nobody_beside_them():
+    desired = read_files(read_directory(DUET / "ops"), KINDS)
+    rules = [one.value.rule() for one in desired.objects["recovery"]]
+    assert [one.name for one in rules] == ["chat-bad-release"]
+    services = {one.value.name for one in desired.objects["service"]}
+    for one in rules:
+        assert one.match.service in services
+        content = runbook(one.runbook)
+        for key in one.steps:
+            step = content.step(key)
+            assert step is not None
+            assert step.how is not How.MANUAL
+            assert step.confirm is not Confirmation.SECOND
+            assert input_values(content, [step], one.inputs) == one.inputs
 
 
 @needs_proc
