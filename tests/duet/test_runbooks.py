@@ -11,15 +11,18 @@ from tests.duet.test_supervisor import REPOSITORY, needs_proc, running
 from watchkeeper.app.ops.kinds import KINDS
 from watchkeeper.app.runbook_files import known_around
 from watchkeeper.kernel.clock import SystemClock
+from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.ops import read_directory, read_files
 from watchkeeper.kernel.outbound import Outbound
 from watchkeeper.modules.runbooks.leasing import Lease
 from watchkeeper.modules.runbooks.lint import problems_of
-from watchkeeper.modules.runbooks.model import Confirmation, Content, How, State
+from watchkeeper.modules.runbooks.model import Confirmation, Content, How, Kind, State
+from watchkeeper.modules.runbooks.public import for_alert
 from watchkeeper.modules.runbooks.reading import content_of
 from watchkeeper.modules.runbooks.runner.allow import read_allowed
 from watchkeeper.modules.runbooks.runner.executing import Executor
 from watchkeeper.modules.runbooks.runs import input_values
+from watchkeeper.modules.runbooks.service import Runbooks
 
 DUET = REPOSITORY / "examples" / "duet"
 FOLDER = DUET / "ops" / "runbooks"
@@ -33,12 +36,13 @@ def runbook(name: str) -> Content:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_runbook_of_duet_is_clean_and_its_steps_are_real(name: str):
     content = runbook(name)
-    known = known_around(FOLDER / f"{name}.md")
+    known = known_around(FOLDER)
     assert known.alerts
     assert known.parameters
     found = problems_of(content, known, date(2026, 12, 1), is_there=lambda path: (FOLDER / path).exists())
     assert [f"{one.where} {one.text}" for one in found] == []
-    assert {one.how for one in content.steps} >= {How.SHELL, How.MANUAL}
+    assert How.MANUAL in {one.how for one in content.steps}
+    assert content.kind is Kind.ALERT or How.SHELL in {one.how for one in content.steps}
 
 
 def test_every_service_has_one():
@@ -61,6 +65,28 @@ def test_a_rule_that_mends_runs_steps_that_need_nobody_beside_them():
             assert step.how is not How.MANUAL
             assert step.confirm is not Confirmation.SECOND
             assert input_values(content, [step], one.inputs) == one.inputs
+
+
+def test_whoever_is_woken_by_an_objective_or_a_heartbeat_finds_the_section_about_it(database: Database):
+    desired = read_files(read_directory(DUET / "ops"), KINDS)
+    with database.begin() as session:
+        for name in NAMES:
+            Runbooks(session, SystemClock()).put(runbook(name), by="local", source="ops")
+    # Other kinds of such files have a space in their name.
+    wakes = [one.value for one in desired.objects["slo"] if " " not in one.value.name] + [
+        one.value for one in desired.objects["heartbeat"]
+    ]
+    assert len(wakes) == 16
+    with database.read() as session:
+        for one in wakes:
+            service = one.service if hasattr(one, "service") else one.value.spec.service
+            found = for_alert(session, one.name, service)
+            assert found is not None, one.name
+            held, anchor = found
+            section = next(each for each in held.sections if each.anchor == anchor)
+            assert section.filled or any(
+                each.filled for each in held.sections if each.line > section.line and each.level > section.level
+            )
 
 
 @needs_proc

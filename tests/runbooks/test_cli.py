@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -43,6 +45,60 @@ def test_lint_knows_the_names_of_the_ops_directory_around_a_file(tmp_path: Path)
     assert f"{where}:3:10: expected a service of the catalog, found 'shap': did you mean shop?" in lines
     assert f"{where}:4:10: expected a team or person, found 'team-shap': did you mean team-shop?" in lines
     assert any(one.startswith(f"{where}:9:1: expected a script that parses") for one in lines)
+
+
+def test_lint_of_a_whole_ops_directory_tells_which_alerts_no_runbook_is_about(tmp_path: Path) -> None:
+    ops = tmp_path / "ops"
+    for folder in ("oncall", "runbooks"):
+        (ops / folder).mkdir(parents=True)
+    beats = "heartbeats:\n  - {name: backup, period_seconds: 60}\n  - {name: report, period_seconds: 60}\n"
+    (ops / "oncall" / "ways.yaml").write_text(beats, encoding="utf-8")
+    text = "---\ntitle: A\nservice: shop\nalerts: {Backup: a}\n---\n\n## A\n"
+    (ops / "runbooks" / "shop.md").write_text(text, encoding="utf-8")
+    wanted = f"{ops}/oncall/ways.yaml:3:5: warning: expected a runbook that names report under alerts"
+    assert [one for one in ask("lint", str(ops)).stderr.splitlines() if "under alerts" in one] == [wanted]
+    assert "under alerts" not in ask("lint", str(ops / "runbooks")).stderr
+
+
+def test_addresses_are_asked_only_when_told_so_and_only_where_requests_may_go(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append((self.command, self.path))
+            self.send_response({"/here": 302, "/get": 405, "/ill": 503}.get(self.path, 404))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            asked.append((self.command, self.path))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        links = " ".join(f"[a]({url}/{path})" for path in ("here", "here#part", "get", "ill", "gone"))
+        path = tmp_path / "shop.md"
+        path.write_text(f"---\ntitle: A\nservice: shop\n---\n\n## A\n\n{links}\n", encoding="utf-8")
+
+        def found(*arguments: str) -> list[tuple[str, str]]:
+            said = json.loads(ask("lint", str(path), "--json", *arguments).stdout)
+            return sorted((one["level"], one["said"].partition(url)[2]) for one in said if url in one["said"])
+
+        assert found() == []
+        refused = found("--links")
+        assert [(level, "is not a public address" in said) for level, said in refused] == [("warning", True)] * 5
+        assert asked == []
+        assert found("--links", "--private-networks", "127.0.0.0/8") == [
+            ("error", "/gone, which answered 404"),
+            ("warning", "/ill, which answered 503"),
+        ]
+        assert sorted(asked) == [("GET", "/get"), *(("HEAD", f"/{one}") for one in ("get", "gone", "here", "ill"))]
+        server.shutdown()
+    assert ask("lint", str(path), "--links", "--private-networks", "x").exit_code == 1
 
 
 def test_a_file_that_can_not_be_read_is_told_with_its_place(tmp_path: Path) -> None:

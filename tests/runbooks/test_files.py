@@ -127,13 +127,71 @@ def test_names_that_nobody_knows_are_named_where_they_stand() -> None:
         services=frozenset({"shop"}),
         owners=frozenset({"team-shop"}),
         alerts=frozenset({"Slower"}),
+        objectives=frozenset({"answers"}),
         parameters=frozenset({"shop.sizes"}),
     )
     assert problems(filled(more=more)) == []
     assert problems(filled(more=more), known) == [
         "9:11 expected a service of the catalog, found 'shap': did you mean shop?",
-        "10:10 expected an alert that is known, found 'Slow': did you mean Slower?",
+        "10:10 expected an objective, a heartbeat or an alert that is known, found 'Slow': did you mean Slower?",
         "11:14 expected a configuration key, found 'shop.size': did you mean shop.sizes?",
+    ]
+
+
+def test_an_alert_that_another_system_may_raise_is_a_warning_and_none_once_it_is_said_so() -> None:
+    known = Known(alerts=frozenset({"shop-answers", "daily-backup"}))
+    alerts = "alerts: {KubePodCrashLooping: deploy, shop-answer: deploy, shop-burns: deploy, daily-backup: deploy}\n"
+
+    def found(more: str) -> list[tuple[str, str]]:
+        _, content, _ = read(filled(more=more))
+        assert content is not None
+        return [(one.level, one.text) for one in problems_of(content, known, TODAY)]
+
+    unseen, misspelt, missing = found(alerts)
+    assert unseen[0] == "warning"
+    assert "name it in external_alerts" in unseen[1]
+    assert misspelt == (
+        "error",
+        "expected an objective, a heartbeat or an alert that is known, found 'shop-answer': did you mean shop-answers?",
+    )
+    # Spelt as objectives are, and none of that name.
+    assert missing[0] == "error"
+    assert "found 'shop-burns'" in missing[1]
+    assert found(alerts + "external_alerts: [KubePodCrashLooping, shop-answer, shop-burns]\n") == []
+    assert found("external_alerts: [Gone]\n") == [("error", "expected one of alerts, found 'Gone'")]
+
+
+def test_an_issue_says_how_it_is_seen_found_ended_and_kept_away() -> None:
+    whole = "**Symptoms:** a\n\n**Diagnosis:** b\n\n**Resolution:** c\n\n**Prevention:** d\n"
+    at = filled().index("## Deploy")
+
+    def with_issue(text: str) -> str:
+        return filled()[:at] + f"### Slow\n\n{text}\n" + filled()[at:]
+
+    assert problems(with_issue(whole)) == []
+    assert problems(with_issue("Only words, or a step.")) == []
+    (found,) = problems(with_issue(whole.replace(" c", "").replace("**Prevention:** d", "")))
+    assert found.endswith("expected resolution, prevention of 'Slow', such as **Resolution:** …")
+
+
+def test_pages_of_services_objectives_and_runbooks_that_are_not_there_are_named() -> None:
+    links = (
+        "[a](/services/shop/routes) [b](/services/shap) [c](/logs?service=shap&q=x) [d](/config) [e](/runbooks/gone) "
+        "[f](jam.md#here) [g](jam.md#nowhere)\n"
+    )
+    known = Known(
+        services=frozenset({"shop"}),
+        objectives=frozenset({"answers"}),
+        runbooks=frozenset({"jam"}),
+        anchors={"jam": frozenset({"here"})},
+    )
+    text = filled(extra=links).replace("[{name: requests}]", '[{name: "slo:answer"}]')
+    assert [one.rpartition("found ")[2] for one in problems(text, known)] == [
+        "'answer': did you mean answers?",
+        "'/services/shap'",
+        "'/logs?service=shap&q=x'",
+        "'/runbooks/gone'",
+        "#nowhere: did you mean here?",
     ]
 
 

@@ -90,7 +90,15 @@ def test_a_service_and_an_alert_lead_to_their_runbook(server: Serving) -> None:
         alert = OwnAlert(source="test", key="slow", title="Slow", severity="error", service="shop", family="Too slow")
         watchkeeper.app.state.parts[Alerting].raise_own(session, alert, at=watchkeeper.clock.now())
         (group,) = groups(session, GroupFilter())
-    server.keep(text_of(block("echo", "run=shell id=a"), 'alerts: {"too slow": rollback}\n'))
+        beat = OwnAlert(
+            source="test", key="b", title="b", severity="error", service="jar", labels={"heartbeat": "Nightly"}
+        )
+        watchkeeper.app.state.parts[Alerting].raise_own(session, beat, at=watchkeeper.clock.now())
+        (of_beat,) = groups(session, GroupFilter(services=("jar",)))
+    more = 'alerts: {"too slow": rollback, nightly: rollback}\nrelated: [jar]\n'
+    server.keep(text_of(block("echo", "run=shell id=a"), more))
+    # A heartbeat by its name, and of another service that the runbook names as related.
+    assert 'href="/runbooks/shop#rollback"' in page(server, f"/alerts/{of_beat.id}")
     shown = page(server, f"/alerts/{group.id}")
     assert 'href="/runbooks/shop#rollback"' in shown
     assert f"/runbooks/shop/start?about=alert_group:{group.id}" in shown

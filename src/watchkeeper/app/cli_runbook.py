@@ -22,6 +22,7 @@ from watchkeeper.app.console import (
 )
 
 if TYPE_CHECKING:
+    from watchkeeper.app.runbook_links import Links
     from watchkeeper.modules.runbooks.public import Known, Problem
 
 runbook_cli = typer.Typer(help="Runbooks: what to do at night.", no_args_is_help=True)
@@ -69,19 +70,28 @@ def lint(
     server: ServerOption = None,
     token: TokenOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also where there are only warnings.")] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Ask every address of the web in the files whether it is there.")
+    ] = False,
+    private_networks: Annotated[
+        str, typer.Option(help="Private networks that --links may reach, separated by commas.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Look for what is wrong: sections, links, names, commands, reviews. Files need no server.
 
-    Names are those of the files in the same ops/ directory, and of the server where one is given.
+    Names are those of the files in the same ops/ directory, and of the server where one is given. Of a whole ops/
+    directory also told are objectives and heartbeats that no runbook is about.
     """
     with refusals_end_the_command():
         if paths:
             from watchkeeper.app.runbook_files import lint_files
 
             known = _known_by(server, token) if server is not None else None
-            found, count = lint_files(paths, known)
+            found, count = lint_files(paths, known, _asked(private_networks) if links else None)
         else:
+            if links:
+                raise CommandRefused("--links looks at files: name them, or a folder such as ops/runbooks")
             found, count = _lint_of_server(data, database_url, server, token)
         if as_json:
             print_json([_plain(one) for one in found])
@@ -222,6 +232,16 @@ def _write(path: Path, text: str) -> None:
         raise CommandRefused(f"{path} is there already") from None
     except OSError as error:
         raise CommandRefused(f"can't write {path}: {error.strerror}") from error
+
+
+def _asked(private_networks: str) -> Links:
+    from watchkeeper.app.runbook_links import Links
+    from watchkeeper.kernel.outbound import Outbound, parse_networks
+
+    try:
+        return Links(Outbound(parse_networks(private_networks)))
+    except ValueError as error:
+        raise CommandRefused(f"--private-networks: {error}") from None
 
 
 def _known_by(server: str, token: str | None) -> Known:

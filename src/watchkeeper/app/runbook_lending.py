@@ -53,13 +53,15 @@ class ServerKnowledge:
         teams = identity.team_members(session)
         people = identity.staff(session)
         services = catalog.services(session)
+        objectives = frozenset(slo.all_names(session))
         owning = [one.about.owner for one in services if one.about.owner]
         return Known(
             services=frozenset(one.name for one in services),
             owners=frozenset(
                 {*teams, *owning, *(one.name for one in people), *(one.email for one in people if one.email)}
             ),
-            alerts=alerts.known_names(session) | frozenset(slo.all_names(session)),
+            alerts=alerts.known_names(session) | objectives,
+            objectives=objectives,
             parameters=frozenset(config.keys(session)),
         )
 

@@ -221,7 +221,8 @@ async def resolve(
 def runbook_of(session: Session, group: GroupState, found: list[AlertState]) -> tuple[runbooks.Runbook, str] | None:
     """The runbook of an alert by any of its names, with the section about it; else that of its service."""
     labels = [one.labels for one in found[:5]]
-    names = [group.slo, *(one.get(name) for name in ("alertname", "slo", "family") for one in labels), group.title]
+    known_by = ("alertname", "slo", "heartbeat", "family")
+    names = [group.slo, *(one.get(name) for name in known_by for one in labels), group.title]
     for name in dict.fromkeys(one for one in names if one):
         if (best := runbooks.for_alert(session, name, group.service)) is not None:
             return best

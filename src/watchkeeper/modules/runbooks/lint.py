@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shutil
 import subprocess  # nosec B404 (a shell is asked to read a script, never to run it)
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from typing import Literal, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,12 @@ from watchkeeper.modules.runbooks.template import SECTIONS
 Level = Literal["error", "warning"]
 _SECONDS = 5
 _SCHEMES = ("https:", "http:", "mailto:")
+# What an issue says of itself, where it says any of it.
+_ISSUES = "common-issues"
+_PARTS = ("Symptoms", "Diagnosis", "Resolution", "Prevention")
+# Objectives and heartbeats are called so; alerts of Prometheus hardly ever are.
+_OWN_NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)+")
+_VERY_CLOSE = 0.8
 
 
 @dataclass(frozen=True)
@@ -47,14 +54,18 @@ class Known:
     services: frozenset[str] | None = None
     owners: frozenset[str] | None = None
     alerts: frozenset[str] | None = None
+    objectives: frozenset[str] | None = None
     parameters: frozenset[str] | None = None
     runbooks: frozenset[str] | None = None
     actions: frozenset[str] | None = None
+    # Of runbooks whose text is at hand: name to the anchors of its sections.
+    anchors: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def with_more(self, other: Known) -> Known:
         """What either knows."""
-        names = ("services", "owners", "alerts", "parameters", "runbooks", "actions")
-        return Known(**{name: _either(getattr(self, name), getattr(other, name)) for name in names})
+        names = ("services", "owners", "alerts", "objectives", "parameters", "runbooks", "actions")
+        more = {name: _either(getattr(self, name), getattr(other, name)) for name in names}
+        return Known(**more, anchors={**other.anchors, **self.anchors})
 
 
 class Knowledge(Protocol):
@@ -77,6 +88,8 @@ def problems_of(
     file = file or f"runbooks/{content.name}.md"
     found = [
         *_sections(content, file),
+        *_issues(content, file),
+        *_alerts(content, known, file),
         *_names(content, known, file),
         *_links(content, known, file, is_there),
         *_steps(content, known, file),
@@ -117,12 +130,54 @@ def _is_filled_below(content: Content, anchor: str) -> bool:
     return False
 
 
+def _issues(content: Content, file: str) -> Iterator[Problem]:
+    """An issue that says how to see it and not what ends it helps nobody."""
+    inside = False
+    for one in content.sections:
+        if one.level <= 2:
+            inside = one.anchor == _ISSUES
+        elif inside:
+            said = {part: _said_of(part, one.text) for part in _PARTS}
+            missing = [part for part, words in said.items() if not words]
+            if any(words is not None for words in said.values()) and missing:
+                text = f"expected {', '.join(missing).lower()} of {one.title!r}, such as **{missing[0]}:** …"
+                yield Problem("issue-incomplete", text, file, one.line)
+
+
+def _said_of(part: str, text: str) -> str | None:
+    """What stands after a label such as **Symptoms:**, as far as the next one; None without the label."""
+    found = re.search(rf"\*\*{part}(?::\*\*|\*\*:)(.*?)(?=\*\*(?:{'|'.join(_PARTS)})|\Z)", text, re.DOTALL | re.I)
+    return found[1].strip() if found else None
+
+
+def _alerts(content: Content, known: Known, file: str) -> Iterator[Problem]:
+    """Names of alerts. What only another system knows can't be told from a slip of the pen: that is a warning."""
+    for name in content.external_alerts:
+        if name not in content.alerts:
+            text = f"expected one of alerts, found {name!r}{_close(name, content.alerts)}"
+            yield _at(content, file, "external_alerts", "alert-unknown", text)
+    there = {one.casefold() for one in known.alerts or ()}
+    for name in content.alerts if known.alerts is not None else ():
+        if name.casefold() in there or name in content.external_alerts:
+            continue
+        if _OWN_NAME.fullmatch(name) or difflib.get_close_matches(name, known.alerts or (), n=1, cutoff=_VERY_CLOSE):
+            hint = _close(name, known.alerts or ()) or "; one of another system stands in external_alerts, too"
+            text = f"expected an objective, a heartbeat or an alert that is known, found {name!r}{hint}"
+            yield _at(content, file, f"alerts.{name}!", "alert-unknown", text)
+        else:
+            text = (
+                f"no objective or heartbeat is called {name!r}, and no such alert came in yet: if another system "
+                "raises it, name it in external_alerts, too; else it is misspelt"
+            )
+            yield _at(content, file, f"alerts.{name}!", "alert-unseen", text, level="warning")
+
+
 def _names(content: Content, known: Known, file: str) -> Iterator[Problem]:
     each: tuple[tuple[str, str, Iterable[tuple[str, str]], frozenset[str] | None], ...] = (
         ("service-unknown", "a service of the catalog", _one("service", content.service), known.services),
         ("owner-unknown", "a team or person", _many("owners", content.owners), known.owners),
         ("service-unknown", "a service of the catalog", _many("related", content.related), known.services),
-        ("alert-unknown", "an alert that is known", ((f"alerts.{a}!", a) for a in content.alerts), known.alerts),
+        ("objective-unknown", "the name of an objective", _objectives(content), known.objectives),
         ("parameter-unknown", "a configuration key", _many("parameters", content.parameters), known.parameters),
     )
     for code, expected, names, there in each:
@@ -134,22 +189,55 @@ def _names(content: Content, known: Known, file: str) -> Iterator[Problem]:
 def _links(content: Content, known: Known, file: str, is_there: Callable[[str], bool] | None) -> Iterator[Problem]:
     anchors = {one.anchor for one in content.sections}
     for link in content.links:
-        target, _, anchor = unquote(link.target).partition("#")
-        if target.startswith(_SCHEMES):
-            continue
-        if not target:
-            if anchor not in anchors:
-                hint = _close(anchor, anchors)
-                yield Problem("link-dead", f"expected the anchor of a section, found #{anchor}{hint}", file, link.line)
-        elif target.endswith(".md") and "/" not in target:
-            name = target.removesuffix(".md")
-            alive = is_there(target) if is_there is not None else known.runbooks is None or name in known.runbooks
-            if not alive:
-                yield Problem("link-dead", f"expected a runbook beside this one, found {target!r}", file, link.line)
-        elif target.startswith("/"):
-            continue  # a page of the console: what lies behind it is not for a file to say
-        elif is_there is not None and not is_there(target):
-            yield Problem("link-dead", f"expected a file that is there, found {target!r}", file, link.line)
+        wrong = _wrong_link(link.target, anchors, known, is_there)
+        if wrong is not None:
+            yield Problem("link-dead", wrong, file, link.line)
+    for number, one in enumerate(content.dashboards):
+        wrong = _wrong_page(one.url, known)
+        if wrong is not None:
+            yield _at(content, file, f"dashboards.{number}.url", "link-dead", wrong)
+
+
+def _wrong_link(link: str, anchors: Iterable[str], known: Known, is_there: Callable[[str], bool] | None) -> str | None:
+    """What is wrong with a link; whether an address of the web answers is for nobody to say who only reads."""
+    target, _, anchor = unquote(link).partition("#")
+    if target.startswith(_SCHEMES):
+        return None
+    if target.startswith("/"):
+        return _wrong_page(link, known)
+    if not target:
+        return _wrong_anchor(anchor, anchors, "a section")
+    if target.endswith(".md") and "/" not in target:
+        name = target.removesuffix(".md")
+        alive = is_there(target) if is_there is not None else known.runbooks is None or name in known.runbooks
+        if not alive:
+            return f"expected a runbook beside this one, found {target!r}"
+        if anchor and name in known.anchors:
+            return _wrong_anchor(anchor, known.anchors[name], f"a section of {target}")
+        return None
+    alive = is_there is None or is_there(target)
+    return None if alive else f"expected a file that is there, found {target!r}"
+
+
+def _wrong_anchor(anchor: str, anchors: Iterable[str], of: str) -> str | None:
+    return None if anchor in anchors else f"expected the anchor of {of}, found #{anchor}{_close(anchor, anchors)}"
+
+
+def _wrong_page(target: str, known: Known) -> str | None:
+    """What is wrong with a page of the console; of most of them it is not for a file to say."""
+    if not target.startswith("/"):
+        return None
+    parts = urlsplit(target)
+    _, kind, *rest = unquote(parts.path).rstrip("/").split("/")
+    if kind == "runbooks" and rest and known.runbooks is not None and rest[0] not in known.runbooks:
+        return f"expected the page of a runbook, found {target!r}{_close(rest[0], known.runbooks)}"
+    if known.services is None:
+        return None
+    named = parse_qs(parts.query).get("service", [])
+    if kind == "services" and rest and not any("/".join(rest[:end]) in known.services for end in range(len(rest) + 1)):
+        named = ["/".join(rest)]
+    wrong = next((one for one in named if one not in known.services), None)
+    return f"expected a page of a service of the catalog, found {target!r}" if wrong is not None else None
 
 
 def _steps(content: Content, known: Known, file: str) -> Iterator[Problem]:
@@ -232,6 +320,11 @@ def refused(complaints: Complaints) -> list[Problem]:
 def _at(content: Content, file: str, path: str, code: str, text: str, *, level: Level = "error") -> Problem:
     line, column = content.places.get(path) or content.places.get(path.partition(".")[0]) or (1, 1)
     return Problem(code, text, file, line, column, level)
+
+
+def _objectives(content: Content) -> list[tuple[str, str]]:
+    named = ((number, one.name) for number, one in enumerate(content.metrics))
+    return [(f"metrics.{number}.name", name.removeprefix("slo:")) for number, name in named if name.startswith("slo:")]
 
 
 def _one(path: str, name: str | None) -> list[tuple[str, str]]:

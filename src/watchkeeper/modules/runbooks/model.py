@@ -186,6 +186,7 @@ class Content:
     related: tuple[str, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     alerts: Mapping[str, str] = field(default_factory=dict)
+    external_alerts: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     metrics: tuple[Metric, ...] = ()

@@ -118,9 +118,11 @@ class Linting:
 
     def known(self, session: Session) -> Known:
         """Every name."""
+        found = store.all_runbooks(session)
         own = Known(
-            runbooks=frozenset(one.name for one in store.all_runbooks(session)),
+            runbooks=frozenset(one.name for one in found),
             actions=self.actions.names or None,
+            anchors={one.name: frozenset(part.anchor for part in one.sections) for one in found},
         )
         return self.knowledge.known(session).with_more(own)
 
@@ -189,14 +191,15 @@ def for_service(session: Session, service: str) -> Runbook | None:
 def for_alert(session: Session, alert_name: str, service: str | None) -> tuple[Runbook, str] | None:
     """The runbook that names this alert, and the anchor of the section about it.
 
-    One that is of kind alert comes before a section of the service's, one of the service before one of another or none.
+    It is one of the service, one that names the service as related, or one of no service. One that is of kind alert
+    comes before a section of a service's, one of the service before any other.
     """
     wanted = alert_name.casefold()
     found = [
         (one.kind is not Kind.ALERT, one.service != service, one, anchor)
         for one in store.all_runbooks(session)
         for name, anchor in one.alerts.items()
-        if name.casefold() == wanted and one.service in (service, None)
+        if name.casefold() == wanted and (one.service in (service, None) or service in one.content.related)
     ]
     if not found:
         return None

@@ -38,6 +38,8 @@ ASKED = "Fill in:"
 LARGEST = 300_000
 _FENCE = "---"
 _BOX = re.compile(r"\[( |x|X)\]\s+(.+)", re.DOTALL)
+# Bold words and a colon, with nothing after: what the template asks of an issue.
+_LABEL = re.compile(r"(\*\*[^*]{1,40}(:\*\*|\*\*:)\s*)+")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?")
 
 
@@ -125,6 +127,7 @@ def _content(name: str, text: str, front: FrontMatter, document: Document, body:
         related=tuple(front.related),
         dependencies=tuple(Dependency(one.name, one.impact) for one in front.dependencies),
         alerts={alert: anchor.removeprefix("#") for alert, anchor in front.alerts.items()},
+        external_alerts=tuple(front.external_alerts),
         parameters=tuple(front.parameters),
         dashboards=tuple(Dashboard(one.title, one.url) for one in front.dashboards),
         metrics=tuple(Metric(one.name, one.title) for one in front.metrics),
@@ -193,7 +196,12 @@ class _Body:
     def _inline(self, token: Token, line: int, *, in_item: bool) -> None:
         self._text.append(token.content)
         plain = token.content.lstrip("_*> ")
-        if plain and not plain.startswith(ASKED) and not _BOX.fullmatch(plain + " "):
+        if (
+            plain
+            and not _LABEL.fullmatch(token.content)
+            and not plain.startswith(ASKED)
+            and not _BOX.fullmatch(plain + " ")
+        ):
             self._filled = True
         box = _BOX.fullmatch(token.content) if in_item else None
         if box is not None and not box[2].lstrip("_*").startswith(ASKED):

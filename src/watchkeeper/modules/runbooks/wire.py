@@ -86,6 +86,11 @@ class FrontMatter(StrictModel):
     alerts: dict[str, str] = Field(
         default_factory=dict, max_length=100, description="Name of an alert to the section that is about it."
     )
+    external_alerts: list[Name] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Those of `alerts` that another system raises, such as Prometheus: lint does not look for them.",
+    )
     parameters: list[Name] = Field(default_factory=list, max_length=200, description="Configuration keys.")
     dashboards: list[DashboardBody] = Field(default_factory=list, max_length=50)
     metrics: list[MetricBody] = Field(default_factory=list, max_length=30)
@@ -166,6 +171,7 @@ class KnownView(BaseModel):
     services: frozenset[str] | None
     owners: frozenset[str] | None
     alerts: frozenset[str] | None
+    objectives: frozenset[str] | None
     parameters: frozenset[str] | None
     runbooks: frozenset[str] | None
     actions: frozenset[str] | None
