@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -97,19 +98,23 @@ def process(arguments: list[str], environ: Mapping[str, str]) -> Iterator[subpro
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Serving]:
-    """Opened once for many tests."""
+def serving(
+    folder: Path, database_url: str | None = None, certificate: Path | None = None, authority: Path | None = None
+) -> Iterator[Serving]:
+    """Opened once for many tests. With a certificate (and its key, in one file) by HTTPS."""
     settings = {"WATCHKEEPER_RUNBOOKS_LEASE_SECONDS": "5", "WATCHKEEPER_SELF_TELEMETRY": "false"}
-    configuration = load_configuration(settings, data=folder / "data")
+    configuration = load_configuration(settings, data=folder / "data", database_url=database_url)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        url = f"{'https' if certificate else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         with Watchkeeper.open(configuration, background=False) as watchkeeper:
-            server = uvicorn.Server(uvicorn.Config(watchkeeper.app, log_level="error", lifespan="off"))
+            speaks = uvicorn.Config(watchkeeper.app, log_level="error", lifespan="off", ssl_certfile=certificate)
+            server = uvicorn.Server(speaks)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
             thread.start()
             secret = (folder / "data" / "control.token").read_text(encoding="ascii").strip()
             headers = {"Authorization": f"Bearer {secret}"}
-            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as admin:
+            verify = ssl.create_default_context(cafile=authority)
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60, verify=verify) as admin:
                 eventually(lambda: server.started)
                 made = admin.post("/api/v1/tokens", json={"name": "runner", "scopes": ["runner"]})
                 assert made.status_code == 201, made.text

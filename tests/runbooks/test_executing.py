@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import threading
+import tracemalloc
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -17,9 +20,10 @@ from tests.runbooks.support import block, text_of
 from tests.support.running import eventually
 from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.outbound import Outbound, parse_networks
+from watchkeeper.modules.runbooks.blocks import environment_of
 from watchkeeper.modules.runbooks.leasing import Lease, Report
 from watchkeeper.modules.runbooks.model import State
-from watchkeeper.modules.runbooks.reading import revision_of
+from watchkeeper.modules.runbooks.reading import content_of, revision_of, value_of
 from watchkeeper.modules.runbooks.runner.allow import Allowed, read_allowed
 from watchkeeper.modules.runbooks.runner.executing import Executor, NotAllowed
 from watchkeeper.modules.runbooks.runner.output import Output
@@ -81,10 +85,66 @@ def test_an_expected_word_has_to_be_in_the_output() -> None:
     assert run("echo no", "expect='is well'").detail == "expected 'is well' in the output"
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=80))
+HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        ["", "\0", "\ud800", "$(reboot)", "`reboot`", "'\";reboot #", "a\nb", "-rf", "7; reboot", "1e999", "\x1b[2J"]
+    ),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.lists(st.text(max_size=5), max_size=2),
+)
+TYPED = """inputs:
+  - {name: line, required: false}
+  - {name: integer, type: integer, required: false}
+  - {name: number, type: number, required: false}
+  - {name: boolean, type: boolean, required: false}
+  - {name: choice, type: choice, choices: [v1, "v 2", "$(reboot)"], required: false}
+  - {name: word, pattern: "[a-z ]*", required: false}
+"""
+NAMES = ("line", "integer", "number", "boolean", "choice", "word")
+END = "--- the end of one ---"
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), HOSTILE))
+@settings(deadline=None)
+def test_an_input_of_any_type_is_what_it_says_or_refused_whatever_is_given(said: dict[str, Any]) -> None:
+    script = "".join(f"printf '%s{END}' \"$WK_{name.upper()}\"\n" for name in NAMES)
+    content = content_of("shop", text_of(block(script, "run=shell id=a"), TYPED))
+    values = {}
+    for one in content.inputs:
+        with contextlib.suppress(ValueError):
+            values[one.name] = value_of(said, one)
+    assert isinstance(values.get("integer"), int | None)
+    assert isinstance(values.get("number"), float | None)
+    assert values.get("boolean") in (True, False, None)
+    assert values.get("choice") in ("v1", "v 2", "$(reboot)", None)
+    assert re.fullmatch("[a-z ]*", values.get("word") or "")
+    # What a process can be given, to the byte; nothing of it is read again by anybody on the way.
+    environment = environment_of(content.inputs, values)
+    assert set(environment) == {f"WK_{name.upper()}" for name in NAMES}
+    for text in environment.values():
+        assert "\0" not in text
+        assert text.encode().decode() == text
+
+
+@given(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60),
+    st.integers(),
+    st.booleans(),
+)
 @settings(deadline=None, max_examples=12)
-def test_an_input_is_a_value_and_never_a_part_of_the_script(word: str) -> None:
-    assert run('printf %s "$WK_WORD"', word=word).output == word
+def test_inputs_of_several_types_arrive_to_the_letter(text: str, integer: int, boolean: bool) -> None:
+    script = "".join(f"printf '%s{END}' \"$WK_{name.upper()}\"\n" for name in NAMES)
+    asked = text_of(block(script, "run=shell id=a"), TYPED)
+    integer %= 10**18
+    by = executor()
+    lease = lease_of(asked, line=text, integer=integer, boolean=boolean, choice="$(reboot)", word="a b")
+    found = by.run(lease, *by.understood(lease), lambda _text, _bytes: False)
+    assert found.state is State.SUCCEEDED
+    assert found.output.split(END) == [text, str(integer), "", str(boolean).lower(), "$(reboot)", "a b", ""]
 
 
 def test_what_would_break_out_of_a_script_is_only_text(tmp_path: Path) -> None:
@@ -163,6 +223,37 @@ def test_a_hundred_megabytes_are_cut_while_they_stream() -> None:
     assert all(length <= MOST for length in seen)
 
 
+def test_however_much_is_written_the_memory_that_keeps_it_does_not_grow() -> None:
+    tracemalloc.start()
+    try:
+        for chunk in (b"x" * 65_536, b"word\n" * 13_000):
+            output = Output(MOST)
+            for _ in range(400):
+                output.take(chunk)
+            assert len(output.text) <= MOST
+        assert tracemalloc.get_traced_memory()[1] < 40 * MOST
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("limits", "script", "said"),
+    [
+        ("memory_megabytes: 64", "exec python3 -c 'x = bytearray(300 * 2**20)'", "MemoryError"),
+        ("file_megabytes: 1", "head -c 9000000 /dev/zero > big", ""),
+        ("open_files: 16", "exec python3 -c 'import os; x = [os.dup(1) for _ in range(99)]'", "Too many open files"),
+        ("cpu_seconds: 1", "while :; do :; done", ""),
+    ],
+)
+def test_what_uses_more_than_the_list_allows_fails(tmp_path: Path, limits: str, script: str, said: str) -> None:
+    (tmp_path / "allow.yaml").write_text(f"commands: ['(?s).*']\nlimits: {{{limits}}}\n", encoding="utf-8")
+    allowed = read_allowed(tmp_path / "allow.yaml", {"PATH": os.environ["PATH"]})
+    found = run(script, "timeout=60s", allowed=allowed)
+    assert found.state is State.FAILED
+    assert said in found.output
+    assert run("echo good", allowed=allowed).state is State.SUCCEEDED
+
+
 @given(st.lists(st.binary(max_size=700), max_size=20), st.integers(4_096, 8_192))
 def test_whatever_is_written_and_however_it_comes_little_is_kept_and_all_is_counted(
     chunks: list[bytes], most: int
@@ -192,6 +283,9 @@ def test_a_secret_of_the_runner_is_hidden(tmp_path: Path) -> None:
     path.write_text('commands: ["echo .*"]\nsecrets: [SHOP_TOKEN]\n', encoding="utf-8")
     allowed = read_allowed(path, {**PATHS, "SHOP_TOKEN": "abc123def"})
     assert run('echo "got $SHOP_TOKEN"', allowed=allowed).output == "got [redacted]\n"
+    # A key of several lines, too.
+    allowed = read_allowed(path, {**PATHS, "SHOP_TOKEN": "first-line\nsecond-line"})
+    assert run('echo "$SHOP_TOKEN"', allowed=allowed).output == "[redacted]\n[redacted]\n"
 
 
 def test_a_runner_runs_only_what_its_own_list_has(tmp_path: Path) -> None:

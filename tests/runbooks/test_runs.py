@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from tests.conftest import NOON
 from tests.runbooks.support import Stage, block, text_of
@@ -28,7 +30,7 @@ from watchkeeper.modules.runbooks.errors import (
     SecondPersonNeeded,
     StepIsElsewhere,
 )
-from watchkeeper.modules.runbooks.leasing import Lease
+from watchkeeper.modules.runbooks.leasing import Lease, Leases
 from watchkeeper.modules.runbooks.model import MOST_ATTEMPTS, State, WaitsFor
 from watchkeeper.modules.runbooks.service import Runbooks
 
@@ -281,41 +283,78 @@ def held(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 MOVES = ("claim", "begin", "progress", "finish", "die", "sweep")
+# Two servers on one database, the clock of the second an hour apart, either way.
+SKEWS = (timedelta(0), timedelta(hours=1), timedelta(hours=-1))
 
 
-@given(moves=st.lists(st.sampled_from(MOVES), max_size=14), repeatable=st.booleans())
+@given(
+    moves=st.lists(st.tuples(st.sampled_from(MOVES), st.booleans(), st.booleans()), max_size=14),
+    repeatable=st.booleans(),
+    skew=st.sampled_from(SKEWS),
+)
 @settings(deadline=None, max_examples=80)
-def test_whatever_runners_do_and_when_they_die_a_step_begins_once_and_is_never_forgotten(
-    held: Database, moves: list[str], repeatable: bool
+def test_whatever_runners_and_servers_do_and_when_they_die_a_step_begins_once_and_is_never_forgotten(
+    held: Database, moves: list[tuple[str, bool, bool]], repeatable: bool, skew: timedelta
 ) -> None:
-    stage = Stage(held, ManualClock(NOON))
+    stages = (Stage(held, ManualClock(NOON)), Stage(held, ManualClock(NOON + skew)))
+    stage = stages[0]
     stage.keep(text_of(AGAIN if repeatable else NONE))
     run = stage.start(by="local")
-    lease = None
-    for move in moves:
+    leases: dict[bool, Lease | None] = {}
+    for move, second_server, second_runner in moves:
         with contextlib.suppress(LeaseIsGone):
-            lease = _moved(stage, lease, move)
+            if move == "die":
+                for each in stages:
+                    each.clock.advance(timedelta(seconds=31))
+            else:
+                leases[second_runner] = _moved(stages[second_server], leases.get(second_runner), move)
     with held.read() as session:
         about = FactFilter(kinds=("runbooks.step_started",), subjects=(run.id,))
         begun = len(read_facts(session, about, limit=50))
     assert begun <= (MOST_ATTEMPTS if repeatable else 1)
     # However it stands, time alone brings it to an end, or back to where a runner finds it.
-    stage.clock.advance(timedelta(seconds=31))
-    stage.sweep()
+    for each in stages:
+        each.clock.advance(2 * abs(skew) + timedelta(seconds=31))
+        each.sweep()
     one = stage.run(run).steps[0]
     assert one.state.is_over or (one.waits_for is WaitsFor.RUNNER and one.lease_until is None)
     if not one.state.is_over:
         stage.do("cancel", run, by="local")
 
 
+def test_by_the_databases_clock_a_server_whose_own_is_ahead_takes_no_runner_for_lost(stage: Stage) -> None:
+    """As servers do it: the clocks of tests stand still, that of a database does not."""
+    stage.keep(text_of(NONE))
+    run = stage.start()
+    ahead = ManualClock(NOON + timedelta(days=3_650))
+
+    def leases(session: Session, clock: ManualClock) -> Leases:
+        return Leases(session, clock, stage.actions, stage.settings, stage.database.database_now)
+
+    with stage.database.begin() as session:
+        lease = leases(session, stage.clock).claim("r1", by="tok_runner")
+        assert lease is not None
+        leases(session, stage.clock).begin(lease.run, lease.number, lease.token)
+    with stage.database.begin() as session:
+        assert leases(session, ahead).sweep() == 0
+        assert leases(session, ahead).anything() is False
+    assert stage.states(run) == ["running"]
+
+
+def test_of_runners_that_ask_at_once_one_gets_the_step(stage: Stage) -> None:
+    stage.keep(text_of(NONE))
+    stage.start()
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(stage.claim, [f"r{number}" for number in range(6)]))
+    assert sum(one is not None for one in found) == 1
+
+
 def _moved(stage: Stage, lease: Lease | None, move: str) -> Lease | None:
-    """What a runner holds after one move of it, of its death, or of time."""
+    """What a runner holds after one move of it or of a server."""
     if move == "claim":
         return stage.claim() or lease
     if move == "sweep":
         stage.sweep()
-    elif move == "die":
-        stage.clock.advance(timedelta(seconds=31))
     elif lease is not None:
         {"begin": stage.begin, "progress": stage.progress, "finish": stage.finish}[move](lease)
     return lease

@@ -248,7 +248,8 @@ def _known_by(server: str, token: str | None) -> Known:
     from watchkeeper.modules.runbooks.public import Known
 
     said = ask("GET", "/runbooks/known", None, None, server, token)
-    return Known(**{name: None if names is None else frozenset(names) for name, names in said.items()})
+    names: dict[str, Any] = {name: None if there is None else frozenset(there) for name, there in said.items()}
+    return Known(**names)
 
 
 def _lint_of_server(data: Any, database_url: Any, server: Any, token: Any) -> tuple[list[Problem], int]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from watchkeeper.app.console import CommandRefused, err, refusals_end_the_command
 
 if TYPE_CHECKING:
+    import ssl
+
     from watchkeeper.kernel.outbound import Network
     from watchkeeper.modules.runbooks.runner.allow import Allowed
 
@@ -35,16 +39,29 @@ def runner(
     private_networks: Annotated[
         str, typer.Option(help="Private networks that steps with requests may reach, separated by commas.")
     ] = "",
+    user: Annotated[
+        str | None, typer.Option("--user", help="Where this is root: become this user first.", show_default=False)
+    ] = None,
     as_root: Annotated[bool, typer.Option("--as-root", help="Run steps even as root.")] = False,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="Speak http:// with a server that is not on this machine.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Take at most one step, then end.")] = False,
 ) -> None:
-    """Take steps of signed-off runbooks from a server, run them here, and tell how they ended. Ends on SIGTERM."""
+    """Take steps of signed-off runbooks from a server, run them here, and tell how they ended. Ends on SIGTERM.
+
+    The list is read again before each step; on SIGHUP it is read and told.
+    """
     with refusals_end_the_command():
         from watchkeeper.modules.runbooks.runner.allow import is_root
 
+        _require_safe(url, plain_http=plain_http)
+        token = _token(token_file)
+        if user is not None:
+            _become(user)
         if is_root() and not as_root:
-            raise CommandRefused("this is root: run it as a user that may do little, or say --as-root")
-        _run(url, _token(token_file), allow, name or socket.gethostname(), ca_file, private_networks, once=once)
+            raise CommandRefused("this is root: name a user that may do little with --user, or say --as-root")
+        _run(url, token, allow, name or socket.gethostname(), ca_file, private_networks, once=once)
 
 
 def _run(
@@ -56,29 +73,84 @@ def _run(
     from watchkeeper.kernel.outbound import Outbound
     from watchkeeper.kernel.settings import ServerSettings
     from watchkeeper.kernel.telemetry.logs import configure_logging
+    from watchkeeper.modules.runbooks.runner.allow import read_allowed
     from watchkeeper.modules.runbooks.runner.executing import Executor
     from watchkeeper.modules.runbooks.runner.http_exchange import HttpExchange, RunnerRefused
     from watchkeeper.modules.runbooks.runner.loop import Runner
 
     allowed = _allowed(allow)
-    executor = Executor(allowed, SystemClock(), Outbound(_networks(private_networks), ca_file))
+    outbound = Outbound(_networks(private_networks), ca_file)
+    executor = Executor(allowed, SystemClock(), outbound, lambda: read_allowed(allow, os.environ))
     configure_logging(ServerSettings.model_validate({}))
     verify = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:
-        verify.load_verify_locations(ca_file)
+        _trust(verify, ca_file)
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=url, headers=headers, verify=verify, trust_env=False) as client:
         running = Runner(HttpExchange(client, name), executor)
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda *_: running.stopping.set())
+        signal.signal(signal.SIGHUP, lambda *_: _tell(allow))
         try:
             if once:
                 running.run_once()
             else:
-                err.print(f"Takes steps from {url}: {_said(allowed.revisions, allowed.commands)}.", markup=False)
+                err.print(f"Takes steps from {url}: {allowed}.", markup=False)
                 running.run()
         except RunnerRefused as refused:
             raise CommandRefused(f"{url}: {refused}") from None
+
+
+def _require_safe(url: str, *, plain_http: bool) -> None:
+    """A token and what steps write go to this address: not in clear over somebody's network."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
+        raise CommandRefused("--url: an address such as https://ops.example.com was expected")
+    if parts.scheme == "http" and not plain_http and not _is_here(parts.hostname):
+        raise CommandRefused(
+            "--url: http:// would send this runner's token and what steps write in clear. Use https://, or say "
+            "--plain-http where nobody else is on the way"
+        )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _become(user: str) -> None:
+    """Give up what root may do, for good."""
+    import pwd
+
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        raise CommandRefused(f"--user: there is no user {user!r} here") from None
+    if found.pw_uid == os.geteuid():
+        return
+    try:
+        os.initgroups(user, found.pw_gid)
+        os.setgid(found.pw_gid)
+        os.setuid(found.pw_uid)
+    except OSError as error:
+        raise CommandRefused(f"--user: can't become {user}: {error.strerror}") from None
+    os.environ["HOME"] = found.pw_dir
+
+
+def _trust(verify: ssl.SSLContext, ca_file: Path) -> None:
+    try:
+        verify.load_verify_locations(ca_file)
+    except OSError as error:
+        raise CommandRefused(f"--ca-file: {ca_file} can't be read as certificates: {error.strerror or error}") from None
+
+
+def _tell(file: Path) -> None:
+    try:
+        err.print(f"The list was read: {_allowed(file)}.", markup=False)
+    except CommandRefused as refused:
+        err.print("Nothing is allowed: the list can't be read.", *refused.lines, sep="\n", markup=False)
 
 
 def _allowed(file: Path) -> Allowed:
@@ -106,7 +178,3 @@ def _token(file: Path) -> str:
         return file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise CommandRefused(f"{file}: can't be read as a token") from None
-
-
-def _said(revisions: frozenset[str], commands: tuple[str, ...]) -> str:
-    return f"{len(revisions)} revisions and {len(commands)} patterns are allowed"

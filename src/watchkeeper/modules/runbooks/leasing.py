@@ -3,7 +3,7 @@ silent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,16 +52,21 @@ class Report:
 
 @dataclass(frozen=True)
 class Leases:
-    """Steps that runners have, on one session."""
+    """Steps that runners have, on one session.
+
+    With `database_now` leases go by the database's clock: those of replicas may differ, and one that is ahead must not
+    take what another one's runner has for lost.
+    """
 
     session: Session
     clock: Clock
     actions: Actions
     settings: RunbookSettings
+    database_now: Callable[[Session], datetime] | None = None
 
     def claim(self, runner: str, *, by: str) -> Lease | None:
         """The step that waited longest for a runner. Nothing begins yet: a runner that is lost now did nothing."""
-        now = self.clock.now()
+        now = self._now()
         self.sweep()
         store_runs.note_runner(self.session, runner, by, now)
         for run_id in store_runs.waiting_for_runner(self.session):
@@ -89,7 +94,7 @@ class Leases:
 
     def anything(self) -> bool:
         """Whether a claim would find something, or something to tidy up: for a look that writes nothing."""
-        late = store_runs.leased_until(self.session, before=self.clock.now())
+        late = store_runs.leased_until(self.session, before=self._now())
         return bool(late) or bool(store_runs.waiting_for_runner(self.session, limit=1))
 
     def begin(self, run_id: str, number: int, token: int) -> None:
@@ -102,7 +107,7 @@ class Leases:
             return
         if one.state is not State.WAITING or one.lease_until is None or run.cancelled_by is not None:
             raise LeaseIsGone("This step is not yours to begin any more.")
-        now, attempts = self.clock.now(), one.attempts + 1
+        now, attempts = self._now(), one.attempts + 1
         store_runs.save_step(
             self.session,
             run_id,
@@ -125,7 +130,7 @@ class Leases:
         run, one = self._held(run_id, number, token)
         if one.state is not State.RUNNING:
             raise LeaseIsGone("This step is over.")
-        columns: dict[str, Any] = {"lease_until": self._until(self.clock.now())}
+        columns: dict[str, Any] = {"lease_until": self._until(self._now())}
         if output_bytes >= one.output_bytes:
             columns |= {"output": self._kept(output), "output_bytes": output_bytes}
         store_runs.save_step(self.session, run_id, number, **columns)
@@ -160,7 +165,7 @@ class Leases:
 
     def sweep(self) -> int:
         """Look at every step whose runner fell silent; answers how many were given up or given back."""
-        now = self.clock.now()
+        now = self._now()
         count = 0
         late = store_runs.leased_until(self.session, before=now)
         for run_id in dict.fromkeys([*late, *store_runs.that_run(self.session)]):
@@ -197,6 +202,9 @@ class Leases:
         if run is None or one is None or one.token != token:
             raise LeaseIsGone("This step is not yours any more.")
         return run, one
+
+    def _now(self) -> datetime:
+        return self.database_now(self.session) if self.database_now is not None else self.clock.now()
 
     def _until(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self.settings.lease_seconds)

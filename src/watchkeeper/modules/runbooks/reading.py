@@ -40,6 +40,8 @@ _FENCE = "---"
 _BOX = re.compile(r"\[( |x|X)\]\s+(.+)", re.DOTALL)
 # Bold words and a colon, with nothing after: what the template asks of an issue.
 _LABEL = re.compile(r"(\*\*[^*]{1,40}(:\*\*|\*\*:)\s*)+")
+# What no variable of a process can hold.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?")
 
 
@@ -289,8 +291,8 @@ def value_of(said: Mapping[str, Any], one: Input) -> Any:
 
 def _typed(value: Any, one: Input) -> Any:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if len(text) > 2_000 or "\0" in text:
-        raise ValueError("at most 2,000 characters, and no NUL")
+    if len(text) > 2_000 or _NO_TEXT.search(text):
+        raise ValueError("at most 2,000 characters, and no NUL or half of a character")
     if one.type.value == "integer":
         if not re.fullmatch(r"[+-]?\d{1,18}", text):
             raise ValueError("a whole number")

@@ -36,14 +36,14 @@ async def claim(who: RunnerToken, order: ClaimOrder, db: Db, clock: Now, actions
     """The step that waited longest for a runner; waits for one if there is none."""
 
     def take(session: Session) -> Lease | None:
-        return Leases(session, clock, actions, settings).claim(order.runner, by=who.id)
+        return Leases(session, clock, actions, settings, db.database_now).claim(order.runner, by=who.id)
 
     found = await db.write(take)
     until = clock.monotonic() + order.wait_seconds
     while found is None and clock.monotonic() < until:
         await asyncio.sleep(_LOOK_SECONDS)
         # A look with a reader: waiting runners must not take the writer from everybody.
-        if await db.ask(lambda session: Leases(session, clock, actions, settings).anything()):
+        if await db.ask(lambda session: Leases(session, clock, actions, settings, db.database_now).anything()):
             found = await db.write(take)
     return Claimed(lease=LeaseView.model_validate(vars(found)) if found is not None else None)
 
@@ -60,7 +60,9 @@ async def begin(
     settings: Settings,
 ) -> Response:
     """The runner begins now. Until this is answered it must not."""
-    await db.write(lambda session: Leases(session, clock, actions, settings).begin(run_id, number, order.token))
+    await db.write(
+        lambda session: Leases(session, clock, actions, settings, db.database_now).begin(run_id, number, order.token)
+    )
     return Response(status_code=204)
 
 
@@ -77,7 +79,7 @@ async def progress(
 ) -> Stop:
     """The step goes on, and this is what it wrote so far. Keeps the lease."""
     stop = await db.write(
-        lambda session: Leases(session, clock, actions, settings).progress(
+        lambda session: Leases(session, clock, actions, settings, db.database_now).progress(
             run_id, number, order.token, output=order.output, output_bytes=order.output_bytes
         )
     )
@@ -104,6 +106,8 @@ async def finish(
         detail=order.detail,
     )
     await db.write(
-        lambda session: Leases(session, clock, actions, settings).finish(run_id, number, order.token, report)
+        lambda session: Leases(session, clock, actions, settings, db.database_now).finish(
+            run_id, number, order.token, report
+        )
     )
     return Response(status_code=204)

@@ -77,7 +77,7 @@ def recurring(parts: Parts, clock: Clock) -> list[Recurring]:
     settings, actions = parts[RunbookSettings], parts[Actions]
 
     def sweep(session: Session, _task: work.Task) -> None:
-        Leases(session, clock, actions, settings).sweep()
+        Leases(session, clock, actions, settings, parts[Database].database_now).sweep()
 
     def forget(session: Session, _task: work.Task) -> None:
         store_runs.forget(session, before=clock.now() - timedelta(days=settings.kept_days))

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,12 +30,6 @@ _CHUNK = 65_536
 _GRACE_SECONDS = 15.0
 _TELL_EVERY = 2.0
 _SHELLS = {"sh": ["/bin/sh", "-eu", "-c"], "bash": ["/bin/bash", "-eu", "-o", "pipefail", "-c"]}
-_LIMITS = {
-    "RLIMIT_CORE": 0,
-    "RLIMIT_FSIZE": 4 * 1024**3,
-    "RLIMIT_NOFILE": 1_024,
-    "RLIMIT_DATA": 4 * 1024**3,
-}
 
 
 class NotAllowed(Exception):
@@ -49,6 +43,12 @@ class Executor:
     allowed: Allowed
     clock: Clock
     outbound: Outbound
+    # Where the list is read again before each step, so that what was taken out of it runs no more.
+    read_again: Callable[[], Allowed] | None = None
+
+    def of_now(self) -> Executor:
+        """This one, with the list as it is now. Raises OpsInvalid where it can't be read: then nothing is allowed."""
+        return replace(self, allowed=self.read_again()) if self.read_again is not None else self
 
     def understood(self, lease: Lease) -> tuple[Content, Step, dict[str, Any]]:
         """The step as this runner reads it itself in the file that it was sent, and its checked inputs.
@@ -147,7 +147,7 @@ class _Script:
             "environment": dict(self.environment),
             "folder": str(self.folder),
             "seconds": self.step.timeout,
-            "limits": _LIMITS,
+            "limits": dict(self.executor.allowed.limits),
         }
 
     def _follow(self, stream: IO[bytes], output: Output, tell: Callable[[str, int], bool]) -> tuple[bool, bool]:

@@ -42,7 +42,7 @@ class DatabaseExchange:
     def claim(self) -> Lease | None:
         """Waits a second when there is nothing."""
         with self.db.read() as session:
-            waiting = Leases(session, self.clock, self.actions, self.settings).anything()
+            waiting = self._on(session).anything()
         if waiting:
             with self.db.begin() as session:
                 return self._on(session).claim(NAME, by=_ACTOR)
@@ -64,7 +64,7 @@ class DatabaseExchange:
             self._on(session).finish(lease.run, lease.number, lease.token, report)
 
     def _on(self, session: Session) -> Leases:
-        return Leases(session, self.clock, self.actions, self.settings)
+        return Leases(session, self.clock, self.actions, self.settings, self.db.database_now)
 
 
 class RunnerHere:

@@ -53,7 +53,7 @@ class HttpExchange:
         try:
             answer = self._client.post(path, json=order, timeout=seconds)
         except httpx.HTTPError as error:
-            raise Unavailable(f"{type(error).__name__}") from None
+            raise Unavailable(_why(error)) from None
         if answer.is_success:
             found: dict[str, Any] = answer.json() if answer.content else {}
             return found
@@ -68,6 +68,14 @@ class HttpExchange:
         if answer.status_code in (413, 422):
             raise ReportRefused(f"the server answered {answer.status_code}")
         raise Unavailable(f"the server answered {answer.status_code}")
+
+
+def _why(error: httpx.HTTPError) -> str:
+    said = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        why = said.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        return f"its certificate is not trusted: {why or said}. --ca-file names an authority of your own"
+    return type(error).__name__
 
 
 def _path(lease: Lease) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from watchkeeper.kernel.errors import Unavailable
+from watchkeeper.kernel.ops import OpsInvalid
 from watchkeeper.modules.runbooks.errors import LeaseIsGone
 from watchkeeper.modules.runbooks.leasing import Lease, Report
 from watchkeeper.modules.runbooks.model import State
@@ -59,25 +60,28 @@ class Runner:
             try:
                 self.run_once()
                 pause = _PAUSE_SECONDS
-            except Unavailable as refusal:
-                _log.warning("the server can't be asked", reason=refusal.detail)
+            except (Unavailable, OpsInvalid) as refusal:
+                _tell_trouble(refusal)
                 self.stopping.wait(pause * (0.5 + random.random() / 2))  # noqa: S311 (jitter, not a secret)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     def run_once(self) -> bool:
-        """At most one step; answers whether there was one."""
+        """At most one step; answers whether there was one. Raises OpsInvalid while this runner's list can't be read."""
+        self.executor.of_now()
         lease = self.exchange.claim()
         if lease is None:
             return False
         try:
-            self._carry_out(lease)
+            # Again: it may have changed while the server was waited for. Where it can't be read by now, the step has
+            # not begun, and goes to the next runner.
+            self._carry_out(lease, self.executor.of_now())
         except LeaseIsGone as refusal:
             _log.warning("the step is not this runner's any more", run=lease.run, step=lease.key, reason=refusal.detail)
         return True
 
-    def _carry_out(self, lease: Lease) -> None:
+    def _carry_out(self, lease: Lease, executor: Executor) -> None:
         try:
-            content, step, values = self.executor.understood(lease)
+            content, step, values = executor.understood(lease)
         except NotAllowed as refused:
             _log.warning("a step was refused", run=lease.run, step=lease.key, reason=str(refused))
             self._tell_end(lease, Report(state=State.FAILED, detail=f"refused by the runner: {refused}"))
@@ -86,7 +90,7 @@ class Runner:
         self.exchange.begin(lease)
         _log.info("a step begins", run=lease.run, step=lease.key, runbook=lease.runbook)
         with _Heartbeat(self.exchange, lease) as heart:
-            report = self.executor.run(lease, content, step, values, heart.tell)
+            report = executor.run(lease, content, step, values, heart.tell)
         self._tell_end(lease, report)
         _log.info("a step ended", run=lease.run, step=lease.key, state=report.state.value)
 
@@ -106,6 +110,14 @@ class Runner:
                 if self.stopping.wait(pause):
                     return
                 pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _tell_trouble(refusal: Unavailable | OpsInvalid) -> None:
+    if isinstance(refusal, Unavailable):
+        _log.warning("the server can't be asked", reason=refusal.detail)
+    else:
+        where = [f"{one.where}: {one.expected}" for one in refusal.complaints] or [refusal.detail]
+        _log.error("nothing is allowed: this runner's list can't be read, and no step is taken", reason=where)
 
 
 class _Heartbeat:
