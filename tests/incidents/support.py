@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from watchkeeper.app.timeline.marks import fact_or_none, mark_of
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.ids import is_id
@@ -19,7 +20,7 @@ from watchkeeper.kernel.journal.listeners import Dispatcher
 from watchkeeper.kernel.work import Task
 from watchkeeper.kernel.work.tables import work
 from watchkeeper.modules.alerts import public as alerts
-from watchkeeper.modules.alerts.public import Alerting, GroupState, GroupWatchers, OwnAlert
+from watchkeeper.modules.alerts.public import Alerting, FactLinks, GroupState, GroupWatchers, OwnAlert
 from watchkeeper.modules.alerts.settings import AlertSettings
 from watchkeeper.modules.identity import store as people
 from watchkeeper.modules.identity.model import Person, Role
@@ -36,6 +37,7 @@ from watchkeeper.modules.oncall.paging.engine import Watcher
 NAMES = {"ann": Role.RESPONDER, "ben": Role.RESPONDER, "cleo": Role.OPERATOR, "vic": Role.VIEWER}
 ID = {name: f"per_{number:026d}" for number, name in enumerate(NAMES, start=1)}
 BASE = "https://watch.example"
+FACTS = FactLinks(mark=mark_of, fact=fact_or_none)
 assert all(is_id(one, "per") for one in ID.values())
 
 
@@ -75,7 +77,7 @@ class Stage:
 
     @property
     def incidenting(self) -> Incidenting:
-        return Incidenting(self.settings, self.alerting, BASE)
+        return Incidenting(self.settings, self.alerting, BASE, FACTS)
 
     def do(self, call: Callable[[Incidents], Any]) -> Any:
         """Run `call(incidents)` in a transaction."""

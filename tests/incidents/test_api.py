@@ -16,6 +16,7 @@ from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.incidents import wiring
 from watchkeeper.modules.incidents.public import Incidenting
+from watchkeeper.modules.incidents.rules import Rule, put_rule
 
 URL = "/api/v1/incidents"
 
@@ -72,6 +73,15 @@ def test_the_whole_way_of_an_incident(api: Api) -> None:
     assert [update["text"] for update in shown["updates"]] == ["Rolling back"]
     assert {entry["kind"] for entry in shown["entries"]} == {"decision", "link"}
     assert client.post(f"{where}/reopen", json={"reason": "again"}).json()["reopened"] == 1
+
+
+def test_the_rules_that_open_incidents_can_be_read(api: Api) -> None:
+    with api.stage.database.begin() as session:
+        rule = Rule.model_validate({"name": "critical", "severities": ["critical"], "open": "SEV-1"})
+        put_rule(session, rule, by="test", at=api.stage.clock.now())
+    found = api("read").get(f"{URL}/rules").json()
+    assert [(one["name"], one["open"]) for one in found["items"]] == [("critical", "SEV-1")]
+    assert found["otherwise"] == ""
 
 
 def test_two_who_take_command_at_once_do_not_both_get_it(api: Api) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.incidents.support import Stage
@@ -68,6 +70,16 @@ def test_a_wrong_rule_is_told_with_its_place_and_changes_nothing(stage: Stage, t
         apply(stage, text)
     assert where in str([complaint.where for complaint in refusal.value.complaints])
     assert stage.ask(all_rules) == []
+
+
+def test_duet_opens_what_its_severities_say(stage: Stage) -> None:
+    """Critical alerts are SEV-1, errors SEV-2, in production; everything else waits for people."""
+    apply(stage, (Path(__file__).parents[2] / "examples/duet/ops/incidents.yaml").read_text(encoding="utf-8"))
+    stage.fire("a", service="a", severity="critical", environment="production")
+    stage.fire("b", service="b", severity="error")
+    stage.fire("c", service="c", severity="warning")
+    stage.fire("d", service="d", severity="critical", environment="staging")
+    assert {one.title: one.severity for one in stage.all()} == {"a is bad": Severity.SEV1, "b is bad": Severity.SEV2}
 
 
 def test_rules_are_among_all_that_files_describe() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watchkeeper import __version__
-from watchkeeper.app import cli_backup, cli_ops, cli_ops_files, cli_runner, demo
+from watchkeeper.app import cli_backup, cli_incident_links, cli_ops, cli_ops_files, cli_runner, demo
 from watchkeeper.app.cli_alert import alert_cli, heartbeat_cli
 from watchkeeper.app.cli_audit import audit_cli
 from watchkeeper.app.cli_config import config_cli
@@ -42,6 +42,7 @@ cli.add_typer(alert_cli, name="alert")
 cli.add_typer(heartbeat_cli, name="heartbeat")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(config_cli, name="config")
+cli_incident_links.add_to(incident_cli)
 cli.add_typer(incident_cli, name="incident")
 cli.add_typer(oncall_cli, name="oncall")
 cli.add_typer(person_cli, name="person")

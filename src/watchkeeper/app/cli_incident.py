@@ -62,7 +62,7 @@ def show(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one with its clocks, roles, updates and record."""
+    """Show one with its clocks, roles, updates, links, who was called, and record."""
     with refusals_end_the_command():
         found = ask("GET", path(incident), data, database_url, server, token)
         if as_json:
@@ -76,6 +76,11 @@ def show(
         for update in found["updates"]:
             told = " (public)" if update["public"] else ""
             out.print(f"  {update['at']}  {update['status']}{told}: {update['text']}", markup=False)
+        for one in found["links"]:
+            out.print(f"  {one['kind']}: {one['target']}  {one['label']}".rstrip(), markup=False)
+        for page in found["pages"]:
+            answer = "not reached" if page["missed_at"] or not page["messages"] else page["ended_because"] or "called"
+            out.print(f"  {page['at']}  {page['person'] or page['channel']}: {page['why']}; {answer}", markup=False)
         for entry in found["entries"]:
             out.print(f"  {entry['at']}  {entry['kind']}: {entry['text'] or entry['file_name']}", markup=False)
 
@@ -100,7 +105,7 @@ def open_incident(
     order |= {"severity": severity.upper()} if severity else {}
     with refusals_end_the_command():
         made = ask("POST", "/incidents", data, database_url, server, token, json=order)
-        _tell(made, as_json, f"{made['severity']} is open: {made['id']} ({made['name']})")
+        tell(made, as_json, f"{made['severity']} is open: {made['id']} ({made['name']})")
 
 
 @incident_cli.command("ack")
@@ -115,7 +120,7 @@ def acknowledge(
     """Say that you have it, and its alerts."""
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/acknowledge", data, database_url, server, token, json={})
-        _tell(found, as_json, f"Acknowledged: {found['title']}")
+        tell(found, as_json, f"Acknowledged: {found['title']}")
 
 
 @incident_cli.command("severity")
@@ -133,7 +138,7 @@ def severity_of(
     order = {"severity": severity.upper(), "reason": reason}
     with refusals_end_the_command():
         found = ask("PUT", f"{path(incident)}/severity", data, database_url, server, token, json=order)
-        _tell(found, as_json, f"{found['title']} is {found['severity']}")
+        tell(found, as_json, f"{found['title']} is {found['severity']}")
 
 
 @incident_cli.command("status")
@@ -151,7 +156,7 @@ def status_of(
     order = {"status": status, "reason": reason}
     with refusals_end_the_command():
         found = ask("PUT", f"{path(incident)}/status", data, database_url, server, token, json=order)
-        _tell(found, as_json, f"{found['title']}: {found['status']}")
+        tell(found, as_json, f"{found['title']}: {found['status']}")
 
 
 @incident_cli.command("role")
@@ -171,7 +176,7 @@ def assign(
     with refusals_end_the_command():
         where = f"{path(incident)}/roles/{quote(role, safe='')}"
         found = ask("PUT", where, data, database_url, server, token, json=order)
-        _tell(found, as_json, f"{role}: {person}")
+        tell(found, as_json, f"{role}: {person}")
 
 
 @incident_cli.command("update")
@@ -192,7 +197,7 @@ def update(
     order = {"text": text, "public": public, "status": status, "key": key, "reason": reason}
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/updates", data, database_url, server, token, json=order)
-        _tell(found, as_json, f"Posted: {found['id']}")
+        tell(found, as_json, f"Posted: {found['id']}")
 
 
 @incident_cli.command("note")
@@ -210,7 +215,7 @@ def note(
     order = {"text": text, "kind": "decision" if decision else "note"}
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/notes", data, database_url, server, token, json=order)
-        _tell(found, as_json, f"Written: {found['id']}")
+        tell(found, as_json, f"Written: {found['id']}")
 
 
 @incident_cli.command("attach")
@@ -227,7 +232,7 @@ def attach(
     with refusals_end_the_command():
         where = f"{path(incident)}/files?{urlencode({'file_name': file.name})}"
         found = ask("POST", where, data, database_url, server, token, content=file.read_bytes())
-        _tell(found, as_json, f"Kept: {found['file_name']} ({found['size']} bytes)")
+        tell(found, as_json, f"Kept: {found['file_name']} ({found['size']} bytes)")
 
 
 @incident_cli.command("resolve")
@@ -243,7 +248,7 @@ def resolve(
     """Call it over."""
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/resolve", data, database_url, server, token, json={"reason": reason})
-        _tell(found, as_json, f"Resolved: {found['title']}")
+        tell(found, as_json, f"Resolved: {found['title']}")
 
 
 @incident_cli.command("reopen")
@@ -259,7 +264,7 @@ def reopen(
     """It is not over."""
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/reopen", data, database_url, server, token, json={"reason": reason})
-        _tell(found, as_json, f"Open again: {found['title']}")
+        tell(found, as_json, f"Open again: {found['title']}")
 
 
 @incident_cli.command("merge")
@@ -275,7 +280,7 @@ def merge(
     """Have it go on in another one."""
     with refusals_end_the_command():
         found = ask("POST", f"{path(incident)}/merge", data, database_url, server, token, json={"into": into})
-        _tell(found, as_json, f"It goes on in: {found['title']} ({found['id']})")
+        tell(found, as_json, f"It goes on in: {found['title']} ({found['id']})")
 
 
 @incident_cli.command("measures")
@@ -321,7 +326,7 @@ def drill(
     order = {"title": title, "severity": severity.upper(), "service": service, "environment": environment, "page": page}
     with refusals_end_the_command():
         found = ask("POST", "/incidents/drill", data, database_url, server, token, json=order)
-        _tell(found, as_json, "\n".join(found["words"]))
+        tell(found, as_json, "\n".join(found["words"]))
 
 
 def line(one: dict[str, Any]) -> str:
@@ -343,7 +348,8 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else duration(value * 1e9)
 
 
-def _tell(found: Any, as_json: bool, words: str) -> None:
+def tell(found: Any, as_json: bool, words: str) -> None:
+    """Answer a change: as JSON, or in words."""
     if as_json:
         print_json(found)
     else:

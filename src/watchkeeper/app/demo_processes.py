@@ -23,8 +23,6 @@ _ENDS_WITHIN = 12.0
 _LINES_SHOWN = 12
 # Somebody who starts the demo and looks at it after lunch still gets in.
 _LINK_MINUTES = "60"
-# A burning budget is an incident in the demo, without anybody's click.
-_OPENS = "WATCHKEEPER_INCIDENTS_OPEN_FOR"
 _NETWORKS, _LOOPBACK = "WATCHKEEPER_OUTBOUND_PRIVATE_NETWORKS", "127.0.0.1/32"
 
 
@@ -58,7 +56,6 @@ class Children:
             "WATCHKEEPER_DATA": str(data),
             "WATCHKEEPER_PORT": str(port),
             "WATCHKEEPER_IDENTITY_LOGIN_LINK_MINUTES": _LINK_MINUTES,
-            _OPENS: os.environ.get(_OPENS, "critical=SEV-1, error=SEV-2"),
             _NETWORKS: ",".join(filter(None, (os.environ.get(_NETWORKS), _LOOPBACK))),
         }
         try:

@@ -70,7 +70,7 @@ def responding_parts(
     base_url = before[Engine].base_url
     found = {
         GroupButtons: GroupButtons((incidents.button_of,)),
-        **incidents.incident_parts(db, clock, configuration.incidents, before[Alerting], base_url),
+        **incidents.incident_parts(db, clock, configuration.incidents, before[Alerting], base_url, before[FactLinks]),
         **runbook_lending.runbook_parts(configuration, db, clock, before),
         **status.status_parts(
             db,

@@ -31,7 +31,7 @@ from watchkeeper.app.ops.kinds import SEGMENT_USES
 from watchkeeper.app.ops.watch import DriftWatch
 from watchkeeper.app.own_settings import own_of
 from watchkeeper.app.timeline import routes as timeline_routes
-from watchkeeper.app.timeline.marks import mark_of
+from watchkeeper.app.timeline.marks import fact_or_none, mark_of
 from watchkeeper.app.timeline.tail import Tail
 from watchkeeper.app.timeline.views import page_of
 from watchkeeper.kernel import journal, work
@@ -179,7 +179,7 @@ def _parts(
     calling = paging.paging_parts(configuration, db, clock, key, own_url)
     drift = DriftWatch(db)
     slos = slo_wiring.slo_parts(db, clock, telemetry[Telemetry], configuration.slo, configuration.outbound)
-    links = FactLinks(page_of, journal.undo_href, mark_of)
+    links = FactLinks(page_of, journal.undo_href, mark_of, fact_or_none)
     below: dict[Any, Any] = {**telemetry, **slos, **calling, FactLinks: links}
     following = responding.responding_parts(configuration, db, clock, key, below)
     parts: dict[Any, Any] = {

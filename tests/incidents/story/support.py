@@ -10,7 +10,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from tests.config.pages.support import Cast, Pages
-from tests.incidents.support import ID
+from tests.incidents.support import FACTS, ID
 from tests.incidents.support import Stage as Incidents
 from tests.kernel.web.support import PAGE, browser, small_app
 from watchkeeper.app.runbook_actions import actions_of
@@ -19,7 +19,7 @@ from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.access import Actor, Authenticator, Scope
 from watchkeeper.modules.alerts.events import ChangeRecorded
-from watchkeeper.modules.alerts.public import Alerting, FactLinks
+from watchkeeper.modules.alerts.public import Alerting
 from watchkeeper.modules.catalog.model import Description
 from watchkeeper.modules.catalog.service import Catalog
 from watchkeeper.modules.config.changes import Changes
@@ -53,7 +53,7 @@ class Stage(Incidents):
 
     @property
     def stories(self) -> Stories:
-        return Stories(self.incidenting, FactLinks(), self.actions, Running(self.actions), self.engine)
+        return Stories(self.incidenting, FACTS, self.actions, Running(self.actions), self.engine)
 
     def after(self, minutes: float) -> None:
         self.clock.advance(minutes * MINUTES)

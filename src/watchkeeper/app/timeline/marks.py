@@ -41,10 +41,15 @@ def mark_of(fact: Fact) -> str:
 
 def fact_of(session: Session, mark: str) -> Fact:
     """The fact of an id. Raises FactNotFound."""
-    for fact in _at_the_instant_of(session, mark):
-        if mark_of(fact) == mark:
-            return fact
+    found = fact_or_none(session, mark)
+    if found is not None:
+        return found
     raise FactNotFound("There is no such fact on this timeline.")
+
+
+def fact_or_none(session: Session, mark: str) -> Fact | None:
+    """The same; None for an id of nothing."""
+    return next((fact for fact in _at_the_instant_of(session, mark) if mark_of(fact) == mark), None)
 
 
 def _at_the_instant_of(session: Session, mark: str) -> list[Fact]:

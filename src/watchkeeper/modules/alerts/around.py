@@ -21,12 +21,13 @@ _READ = 200
 class FactLinks:
     """The part that knows where facts lead: `page` of what one is about, `undo` of what it tells. Each may be None.
 
-    `mark` names a fact for good, to whoever is not to see how many there are.
+    `mark` names a fact for good, to whoever is not to see how many there are; `fact` finds one by it.
     """
 
     page: Callable[[Fact], str | None] = lambda _fact: None
     undo: Callable[[Fact], str | None] = lambda _fact: None
     mark: Callable[[Fact], str] = lambda fact: str(fact.seq)
+    fact: Callable[[Session, str], Fact | None] = lambda _session, _mark: None
 
 
 @dataclass(frozen=True)

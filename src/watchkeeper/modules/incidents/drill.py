@@ -7,7 +7,7 @@ the report is made, in one transaction; with `page` people are really called, an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -97,7 +97,7 @@ def play(
     group = alerts.own_group(session, DRILL_SOURCE, alert.key)
     if group is None:
         raise invalid("service", "one whose alerts are taken in")
-    part = Incidenting(incidenting.settings, alerting, incidenting.base_url)
+    part = replace(incidenting, alerting=alerting)
     verbs = part.on(session, clock)
     opened = verbs.open(
         f"Drill: {title}"[:200],

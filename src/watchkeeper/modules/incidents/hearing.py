@@ -1,4 +1,4 @@
-"""What incidents make of facts about alert groups. Told twice, they are harmless the second time."""
+"""What incidents make of facts about alert groups and runs. Told twice, they are harmless the second time."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.reaching import suggest
 from watchkeeper.modules.incidents.rules import Chosen, chosen_for
 from watchkeeper.modules.incidents.store import IncidentFilter
+from watchkeeper.modules.runbooks.events import RunStarted
+from watchkeeper.modules.runbooks.public import run_of
 
 SOURCE = "listener"
 _OPENS = (
@@ -31,11 +33,12 @@ _OPENS = (
 
 
 def listeners(incidenting: Incidenting, clock: Clock) -> tuple[Listener, ...]:
-    """Who hears of alert groups."""
+    """Who hears of alert groups, and of runs of runbooks."""
     hearing = Hearing(incidenting, clock)
     return (
         Listener("incidents.groups", (*_OPENS, events.GroupResolved.kind), hearing.changed),
         Listener("incidents.acknowledgements", (events.GroupAcknowledged.kind,), hearing.acknowledged),
+        Listener("incidents.runs", (RunStarted.kind,), hearing.run_started),
     )
 
 
@@ -55,6 +58,18 @@ class Hearing:
                 at = max(fact.at, one.opened_at)
                 verbs = self._incidenting.on(session, ManualClock(at))
                 verbs.acknowledge(one.id, by=fact.actor, source=SOURCE, alerts_too=all_of_it)
+
+    def run_started(self, session: Session, fact: Fact) -> None:
+        """A run that was started from an incident, or from an alert of one, belongs to it."""
+        about = str(fact.data.get("about_id") or "")
+        found = store.find(session, about) if fact.data.get("about_type") == "incident" else None
+        mine = [found] if found is not None else []
+        if fact.data.get("about_type") == "alert_group":
+            mine = _incidents_of(session, about)
+        run = str(fact.data["run"])
+        for one in mine if run_of(session, run) is not None else ():
+            verbs = self._incidenting.on(session, self._clock)
+            verbs.link(one.id, LinkKind.RUNBOOK_RUN, run, by=SYSTEM, source=SOURCE)
 
     def changed(self, session: Session, fact: Fact) -> None:
         """A group opened, became worse, fires again, or ended."""

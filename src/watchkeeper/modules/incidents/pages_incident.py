@@ -19,6 +19,7 @@ from watchkeeper.modules.incidents import public, store
 from watchkeeper.modules.incidents.errors import IncidentInvalid
 from watchkeeper.modules.incidents.files import TYPES
 from watchkeeper.modules.incidents.groups import is_own
+from watchkeeper.modules.incidents.linking import kind_of, pages_of
 from watchkeeper.modules.incidents.model import Incident, LinkKind, Role, Status
 from watchkeeper.modules.incidents.pages import listed, sections, severity_said
 from watchkeeper.modules.incidents.permissions import ACT_ON_INCIDENTS
@@ -177,8 +178,7 @@ def _pin(verbs: Incidents, one: str, form: StepForm, who: Any) -> None:
 
 
 def _link(verbs: Incidents, one: str, form: StepForm, who: Any) -> None:
-    kind = LinkKind.ALERT_GROUP if form.value.startswith("alg_") else LinkKind.URL
-    verbs.link(one, kind, form.value, label=form.second, **who)
+    verbs.link(one, kind_of(form.value), form.value, label=form.second, **who)
 
 
 def _merge(verbs: Incidents, one: str, form: StepForm, who: Any) -> None:
@@ -266,6 +266,8 @@ def _read(session: Session, one: Incident) -> dict[str, Any]:
     people, latest = public.responders(session, one.id), entries[::-1]
     groups = {link.target: alerts.group(session, link.target) for link in links if link.kind is LinkKind.ALERT_GROUP}
     actors = {one.opened_by, *one.roles.values(), *(each.person_id for each in people)}
+    pages = pages_of(session, one)
+    actors |= {page.person_id for page in pages if page.person_id is not None}
     actors |= {entry.by for entry in entries} | {update.by for update in updates} | {link.by for link in links}
     others = store.listed(session, IncidentFilter(open=True, drills=one.drill), limit=_MOST_OTHERS)
     return {
@@ -276,6 +278,7 @@ def _read(session: Session, one: Incident) -> dict[str, Any]:
         "groups": {key: group for key, group in groups.items() if group is not None},
         "own": {key for key, group in groups.items() if group is not None and is_own(group)},
         "people": people,
+        "pages": pages,
         "names": identity.names(session, actors),
         "staff": [person for person in identity.staff(session) if person.active and person.responds],
         "others": [other for other in others if other.id != one.id],

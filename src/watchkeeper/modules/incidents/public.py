@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import Clock
-from watchkeeper.modules.alerts.public import Alerting, GroupState
+from watchkeeper.modules.alerts.public import Alerting, FactLinks, GroupState
 from watchkeeper.modules.incidents import clocks, store, store_records
 from watchkeeper.modules.incidents.clocks import ClockKind, ClockState, IncidentClock, Targets
 from watchkeeper.modules.incidents.groups import groups_of
@@ -65,15 +65,17 @@ MOST = 1_000
 
 @dataclass(frozen=True)
 class Incidenting:
-    """The verbs for whoever has a session: a part of the server. `base_url`: where people reach the console."""
+    """The verbs for whoever has a session: a part of the server. `base_url`: where people reach the console; `facts`
+    finds deployments by the ids of their facts."""
 
     settings: IncidentSettings
     alerting: Alerting
     base_url: str = ""
+    facts: FactLinks = field(default_factory=FactLinks)
 
     def on(self, session: Session, clock: Clock) -> Incidents:
         """All verbs, on this session."""
-        return Incidents(session, clock, self.settings, self.alerting)
+        return Incidents(session, clock, self.settings, self.alerting, self.facts)
 
     def clocks_of(self, one: Incident, now: datetime) -> tuple[IncidentClock, ...]:
         """By the targets of the settings."""

@@ -1,4 +1,4 @@
-"""What is written on an incident: notes, decisions, files, links and updates."""
+"""What is written on an incident: notes, decisions, files and updates."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from watchkeeper.kernel.ids import new_id
-from watchkeeper.modules.alerts import public as alerts
-from watchkeeper.modules.incidents import files, store, store_records
-from watchkeeper.modules.incidents.checking import invalid, line_of, text_of
+from watchkeeper.modules.incidents import files, store_records
+from watchkeeper.modules.incidents.checking import invalid, text_of
 from watchkeeper.modules.incidents.desk import Desk, about_it
 from watchkeeper.modules.incidents.errors import EntryNotFound
 from watchkeeper.modules.incidents.events import EntryPinned, UpdatePosted
-from watchkeeper.modules.incidents.model import Entry, EntryKind, Incident, LinkKind, Status, Update
+from watchkeeper.modules.incidents.model import Entry, EntryKind, Incident, Status, Update
 
 # The same words again within it are the same update, sent twice; later they are news: still so.
 _TWICE = timedelta(minutes=5)
-_LONGEST_URL = 700
 
 
 def note(desk: Desk, incident_id: str, text: str, *, pinned: bool = False, decision: bool = False) -> Entry:
@@ -59,29 +57,6 @@ def attach(desk: Desk, incident_id: str, file_name: str, content: bytes, text: s
     )
     _worked_on(desk, one, "added a file")
     return made
-
-
-def link(desk: Desk, incident_id: str, kind: LinkKind, target: str, label: str) -> Incident:
-    """As `Incidents.link`."""
-    one = desk.load(incident_id)
-    where = line_of(target, "target", longest=_LONGEST_URL)
-    said = line_of(label, "label", longest=300, needed=False)
-    if kind is LinkKind.URL:
-        if not where.startswith(("https://", "http://")) or " " in where:
-            raise invalid("target", "an address that begins with https://")
-        desk.enter(one, EntryKind.LINK, said or where, url=where)
-    elif kind is LinkKind.ALERT_GROUP:
-        group = alerts.group(desk.session, where)
-        if group is None or group.is_synthetic:
-            raise invalid("target", "the id of an alert group")
-        said = said or group.title
-        one = replace(one, settled_at=None) if group.is_open else one
-    elif kind is LinkKind.INCIDENT:
-        other = store.find(desk.session, where)
-        if other is None or other.id == one.id:
-            raise invalid("target", "the id of another incident")
-        where, said = other.id, said or other.title
-    return desk.save(one) if desk.link(one, kind, where, said) else one
 
 
 def posted_already(

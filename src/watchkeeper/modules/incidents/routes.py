@@ -19,6 +19,7 @@ from watchkeeper.kernel.web.parts import clock_part, database_part, part
 from watchkeeper.kernel.web.wire import api_router
 from watchkeeper.modules.incidents import public, store
 from watchkeeper.modules.incidents.errors import IncidentNotFound
+from watchkeeper.modules.incidents.linking import pages_of
 from watchkeeper.modules.incidents.model import Incident, Role, Severity, Status
 from watchkeeper.modules.incidents.permissions import ACT_ON_INCIDENTS, VIEW_INCIDENTS
 from watchkeeper.modules.incidents.public import Incidenting
@@ -33,6 +34,7 @@ from watchkeeper.modules.incidents.wire import (
     LinkView,
     MergeOrder,
     OpenOrder,
+    PageView,
     ReasonOrder,
     ResponderView,
     RoleOrder,
@@ -119,6 +121,7 @@ async def get_incident(
             updates=[UpdateView.of(update) for update in public.updates(session, one.id)],
             links=[LinkView.of(link) for link in public.links(session, one.id)],
             responders=[ResponderView.of(each) for each in public.responders(session, one.id)],
+            pages=[PageView.of(page) for page in pages_of(session, one)],
         )
         return with_etag(JSONResponse(shown.model_dump(mode="json")), tag_of(one))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,9 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.errors import Complaint
 from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.alerts import public as alerts
-from watchkeeper.modules.alerts.public import Alerting, GroupState
+from watchkeeper.modules.alerts.public import Alerting, FactLinks, GroupState
 from watchkeeper.modules.identity import public as identity
-from watchkeeper.modules.incidents import joining, recording, store
+from watchkeeper.modules.incidents import joining, linking, recording, store
 from watchkeeper.modules.incidents.checking import checked, invalid, require_responder
 from watchkeeper.modules.incidents.desk import Desk, about_it
 from watchkeeper.modules.incidents.errors import AlertsStillOpen, RoleTaken
@@ -52,6 +52,7 @@ class Incidents:
     clock: Clock
     settings: IncidentSettings
     alerting: Alerting
+    facts: FactLinks = field(default_factory=FactLinks)
 
     def open(
         self,
@@ -237,7 +238,8 @@ class Incidents:
         after = desk.joined(one, "resolved it")
         after = replace(after, status=Status.RESOLVED, resolved_at=desk.now, resolved_reason=reason.strip()[:2_000])
         if critical:
-            desk.note(after, f"It was resolved while {len(critical)} critical alert groups were open")
+            were = "alert group was" if len(critical) == 1 else "alert groups were"
+            desk.note(after, f"It was resolved while {len(critical)} critical {were} open")
         lasted = int((desk.now - after.opened_at).total_seconds())
         fact = Resolved(**about_it(after), opened_at=after.opened_at, lasted_seconds=lasted, alerts_open=len(still))
         return desk.save(after, fact)
@@ -287,8 +289,11 @@ class Incidents:
         return recording.attach(self._desk(by, source), incident_id, file_name, content, text)
 
     def link(self, incident_id: str, kind: LinkKind, target: str, *, by: str, source: str, label: str = "") -> Incident:
-        """Tie an alert group, change, deployment, runbook run, incident or URL to it. Harmless when it is."""
-        return recording.link(self._desk(by, source), incident_id, kind, target, label)
+        """Tie an alert group, change, deployment, runbook run, incident or URL to it. Harmless when it is.
+
+        Raises IncidentInvalid for an id of nothing.
+        """
+        return linking.link(self._desk(by, source), self.facts, incident_id, kind, target, label)
 
     def post_update(
         self,

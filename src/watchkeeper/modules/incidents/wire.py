@@ -21,6 +21,7 @@ from watchkeeper.modules.incidents.model import (
     Status,
     Update,
 )
+from watchkeeper.modules.oncall.public import Page
 
 Id = Annotated[str, Field(min_length=1, max_length=80)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
@@ -155,6 +156,34 @@ class ResponderView(BaseModel):
         return cls(person_id=one.person_id, joined_at=one.joined_at, how=one.how)
 
 
+class PageView(BaseModel):
+    """Somebody, or a channel, who was called for one of its alerts."""
+
+    at: datetime
+    alert_group: str
+    person: str | None = Field(description="Id of the person; null for a channel.")
+    channel: str | None
+    why: str
+    messages: int = Field(description="How many messages that were; 0: there was no way to them.")
+    ended_at: datetime | None = Field(description="Since when nobody has to answer it.")
+    ended_because: str
+    missed_at: datetime | None = Field(description="When every way to the person had failed.")
+
+    @classmethod
+    def of(cls, one: Page) -> PageView:
+        return cls(
+            at=one.called_at,
+            alert_group=one.group_id,
+            person=one.person_id,
+            channel=one.channel,
+            why=one.why,
+            messages=one.messages,
+            ended_at=one.ended_at,
+            ended_because=one.ended_because,
+            missed_at=one.missed_at,
+        )
+
+
 class IncidentDetailView(IncidentView):
     """An incident with its record."""
 
@@ -162,6 +191,7 @@ class IncidentDetailView(IncidentView):
     updates: list[UpdateView]
     links: list[LinkView]
     responders: list[ResponderView]
+    pages: list[PageView] = Field(description="Who was called for its alerts, in the order of the calls.")
 
 
 class OpenOrder(StrictModel):

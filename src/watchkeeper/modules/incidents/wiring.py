@@ -10,7 +10,7 @@ from watchkeeper.kernel.clock import Clock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Worker
-from watchkeeper.modules.alerts.public import Alerting
+from watchkeeper.modules.alerts.public import Alerting, FactLinks
 from watchkeeper.modules.incidents import (
     jobs,
     ops,
@@ -21,6 +21,7 @@ from watchkeeper.modules.incidents import (
     routes_drill,
     routes_measures,
     routes_records,
+    routes_rules,
     routes_slack,
 )
 from watchkeeper.modules.incidents.counting import OpenIncidents
@@ -53,6 +54,7 @@ ROUTERS = (
     routes_slack.router,
     routes_measures.router,
     routes_drill.router,
+    routes_rules.router,
     routes_records.router,
     routes.router,
     pages.router,
@@ -68,10 +70,10 @@ _LEASE = timedelta(seconds=10)
 
 
 def incident_parts(
-    db: Database, clock: Clock, settings: IncidentSettings, alerting: Alerting, base_url: str
+    db: Database, clock: Clock, settings: IncidentSettings, alerting: Alerting, base_url: str, facts: FactLinks
 ) -> dict[Any, Any]:
     """The parts of a server."""
-    incidenting = Incidenting(settings, alerting, base_url)
+    incidenting = Incidenting(settings, alerting, base_url, facts)
     return {
         IncidentSettings: settings,
         Incidenting: incidenting,

@@ -96,6 +96,7 @@ def href_of(link: Link) -> str | None:
     found = {
         LinkKind.ALERT_GROUP: f"/alerts/{target}",
         LinkKind.CHANGE: f"/config/changes/{target}",
+        LinkKind.DEPLOYMENT: f"/timeline/{target}",
         LinkKind.RUNBOOK_RUN: f"/runs/{target}",
         LinkKind.INCIDENT: f"/incidents/{target}",
         LinkKind.URL: link.target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,13 +10,26 @@ from sqlalchemy.orm import Session
 from watchkeeper.modules.oncall import reading, store
 from watchkeeper.modules.oncall.definition import Schedule
 from watchkeeper.modules.oncall.escalation import Planned
+from watchkeeper.modules.oncall.paging import store as paging
 from watchkeeper.modules.oncall.paging.errors import SignatureRefused
+from watchkeeper.modules.oncall.paging.model import Page
 from watchkeeper.modules.oncall.paging.outside import Outside, outside
 from watchkeeper.modules.oncall.paging.replies import Seen
 from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.words import Severity
 
-__all__ = ["Outside", "Planned", "Seen", "SignatureRefused", "on_call", "outside", "owned_by", "planned"]
+__all__ = [
+    "Outside",
+    "Page",
+    "Planned",
+    "Seen",
+    "SignatureRefused",
+    "on_call",
+    "outside",
+    "owned_by",
+    "pages_about",
+    "planned",
+]
 
 
 def planned(session: Session, at: datetime, *, service: str | None, severity: Severity) -> list[Planned]:
@@ -27,6 +41,12 @@ def planned(session: Session, at: datetime, *, service: str | None, severity: Se
 def on_call(session: Session, at: datetime, *, service: str | None = None) -> dict[str, str | None]:
     """Who is on call by the name of the schedule, None in a gap; of a service, by the schedules its policy calls."""
     return {one.schedule.name: one.span.who for one in reading.now(session, at, service=service)}
+
+
+def pages_about(session: Session, group_ids: Collection[str]) -> list[Page]:
+    """Everybody who was called for these alert groups, in the order of the calls."""
+    found = paging.pages_of_all(session, group_ids)
+    return sorted((page for mine in found.values() for page in mine), key=lambda one: (one.called_at, one.id))
 
 
 def owned_by(session: Session, team: str) -> list[str]:

@@ -11,7 +11,7 @@ from itertools import dropwhile
 
 from watchkeeper.kernel.journal import Difference, Fact
 from watchkeeper.kernel.web.access import Permission
-from watchkeeper.modules.incidents.model import Incident
+from watchkeeper.modules.incidents.model import Incident, LinkKind
 from watchkeeper.modules.runbooks.public import Content, How
 
 _ROLLBACK = re.compile(r"roll(ing)?[ _-]?back", re.IGNORECASE)
@@ -76,9 +76,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A change, how suspicious it is (0..1), why, and its undo. `is_suspect`: suspicious enough to be named."""
+    """A change, how suspicious it is (0..1), why, and its undo. `is_suspect`: suspicious enough to be named.
+
+    `target` is what a link to it names: the id of a change of configuration, else the mark of its fact.
+    """
 
     mark: str
+    target: str
+    kind: LinkKind | None
     fact_seq: int
     at: datetime
     text: str
@@ -115,6 +120,7 @@ class Story:
     changes: tuple[Suspect, ...] = ()
     cut: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    linked: frozenset[str] = frozenset()
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:

@@ -56,6 +56,7 @@ def story_of(
         changes=tuple(_suspect(one, links, names, undos) for one in ranked),
         cut=cut,
         names=names,
+        linked=frozenset(one.target for one in store_records.links_of(session, incident.id)),
     )
 
 
@@ -91,8 +92,12 @@ def _line(fact: Fact, links: FactLinks, names: Mapping[str, str], undos: _Undos,
 
 def _suspect(one: catalog.Suspect, links: FactLinks, names: Mapping[str, str], undos: _Undos) -> Suspect:
     change = one.change
+    mark, change_id = links.mark(change.fact), str(change.fact.data.get("change_id") or "")
+    kind = LinkKind.CHANGE if change_id else LinkKind.DEPLOYMENT if change.effect is Effect.CODE else None
     return Suspect(
-        mark=links.mark(change.fact),
+        mark=mark,
+        target=change_id or mark,
+        kind=kind,
         fact_seq=change.fact.seq,
         at=change.at,
         text=change.words,

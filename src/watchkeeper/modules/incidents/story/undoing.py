@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from watchkeeper.kernel.web.access import Actor
 from watchkeeper.modules.alerts.public import FactLinks
 from watchkeeper.modules.incidents import store
 from watchkeeper.modules.incidents.desk import about_it
-from watchkeeper.modules.incidents.errors import IncidentNotFound
+from watchkeeper.modules.incidents.errors import IncidentInvalid, IncidentNotFound
 from watchkeeper.modules.incidents.model import Incident, LinkKind
 from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.story.events import Undone
@@ -96,6 +97,11 @@ class Stories:
         verbs.note(incident.id, f"{undo.label}: {done.text} {reason.strip()}", by=who.id, source=source)
         if result:
             verbs.link(incident.id, link, result, by=who.id, source=source, label=done.text[:300])
+        undone = next((one for one in story.changes if one.mark == mark), None)
+        if undone is not None and undone.kind is not None:
+            # Whoever undoes it says that it belongs to this; what can't be tied is undone all the same.
+            with suppress(IncidentInvalid):
+                verbs.link(incident.id, undone.kind, undone.target, by=who.id, source=source)
         return done
 
     def refused(
