@@ -48,7 +48,7 @@ def test_a_bad_release_is_found_undone_and_learned_from(tmp_path: Path, chromium
         first.get_by_label("Reason").fill("v2 forgets about pictures")
         first.get_by_label("Yes, do it now").check()
         with page.expect_navigation():
-            first.locator("form button").click()
+            first.locator(".st-undo form button").click()
 
         page.goto(f"{base}/demo")
         page.locator("[data-chapter=undone]").wait_for()

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.incidents.support import ID, Stage, by
+from tests.oncall.support import give_contact
 from watchkeeper.kernel.work.tables import work
 from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.catalog.model import Description
@@ -15,7 +16,9 @@ from watchkeeper.modules.catalog.service import Catalog
 from watchkeeper.modules.incidents.drill import Report, Scenario, in_words, play
 from watchkeeper.modules.incidents.model import Severity, Status
 from watchkeeper.modules.incidents.store import IncidentFilter, count_open, listed
-from watchkeeper.modules.oncall.paging.engine import CHANGED
+from watchkeeper.modules.oncall.paging import store as paging_store
+from watchkeeper.modules.oncall.paging.engine import CHANGED, Engine
+from watchkeeper.modules.oncall.paging.measures import measure
 from watchkeeper.modules.oncall.policy import Policy
 from watchkeeper.modules.oncall.service import Definitions
 
@@ -87,6 +90,9 @@ def test_a_drill_with_pages_goes_the_real_way_until_people_end_it(stage: Stage) 
     policy(stage)
     report = played(stage, page=True)
     assert len(paging(stage)) == 1
+    with stage.database.begin() as session:
+        give_contact(session, ID["ann"], "ann", stage.clock.now())
+        Engine(stage.clock, stage.alerting, "https://watch.example").look(session, report.group)
     one = stage.now_is(report.incident)
     assert one.is_open
     stage.hear()
@@ -95,6 +101,12 @@ def test_a_drill_with_pages_goes_the_real_way_until_people_end_it(stage: Stage) 
         stage.alerting.acknowledge(session, report.group, by=ID["ben"], at=stage.clock.now(), source="test")
     stage.hear()
     assert stage.now_is(one).acknowledged_at is not None
+    # Nobody is paged more for it by any measure.
+    pages = stage.ask(lambda session: paging_store.latest(session))
+    groups = {report.group: stage.ask(lambda session: alerts.group(session, report.group))}
+    since = stage.clock.now() - timedelta(days=1)
+    assert len(pages) == 1
+    assert measure(pages, groups, since, stage.clock.now()).people == ()
     # No reason is asked for: the critical alert that is open is the play's own, and ends with it.
     over = stage.do(lambda verbs: verbs.resolve(one.id, **by("ben")))
     assert (over.status, is_open(stage, report)) == (Status.RESOLVED, False)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from tests.kernel.web.support import PAGE, bearer, browser, small_app
 from watchkeeper.kernel.clock import SystemClock
 from watchkeeper.kernel.db.database import Database
 from watchkeeper.modules.incidents import wiring
-from watchkeeper.modules.incidents.measures import measure, person_hours, spread
+from watchkeeper.modules.incidents.measures import measure, person_hours, spread, week_of
 from watchkeeper.modules.incidents.model import Incident, Responder, Severity, Status
 from watchkeeper.modules.incidents.public import Incidenting
 
@@ -51,6 +52,7 @@ def test_drills_and_merged_ones_count_nowhere_and_severities_and_months_add_up(i
     assert sum(one.incidents for one in found.severities) == len(real)
     assert sum(one.incidents for one in found.months) == len(real)
     assert sum(one.resolve.count for one in found.severities) == found.total.resolve.count
+    assert sum(one.incidents for one in found.weeks) == len(real)
     assert found == measure(real, {}, BEGIN, BEGIN + timedelta(days=100), UTC)
 
 
@@ -80,6 +82,29 @@ def test_the_cost_is_that_of_each_person_from_their_first_act_to_the_end(
     expected = sum(max(0.0, (lasted - span).total_seconds()) for span in joined) / 3_600
     assert person_hours(one, people) == pytest.approx(expected)
     assert person_hours(replace(one, resolved_at=None), people) is None
+
+
+@given(st.lists(ended(), max_size=8))
+def test_what_is_known_of_none_is_no_zero(incidents: list[Incident]) -> None:
+    people = {
+        one.id: [Responder(incident_id=one.id, person_id="per_1", joined_at=one.opened_at, how="")] for one in incidents
+    }
+    found = measure(incidents, people, BEGIN, BEGIN + timedelta(days=100), UTC)
+    for one in (found.total, *found.severities, *found.services, *found.months, *found.weeks):
+        assert (one.person_hours is None) is (one.resolve.count == 0)
+        assert one.users is None, "nobody said how many"
+        for times in (one.detect, one.acknowledge, one.respond, one.resolve):
+            assert (times.median is None) is (times.mean is None) is (times.count == 0)
+
+
+@given(st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)), st.integers(1, 60))
+def test_every_week_of_the_time_is_there_once_and_in_order(since: datetime, days: int) -> None:
+    until = since + timedelta(days=days)
+    zone = ZoneInfo("Pacific/Apia")
+    weeks = [one.name for one in measure([], {}, since, until, zone).weeks]
+    assert weeks == sorted(set(weeks))
+    assert (weeks[0], weeks[-1]) == (week_of(since, zone), week_of(until, zone))
+    assert 0 <= len(weeks) - days // 7 <= 2
 
 
 @pytest.fixture
@@ -130,7 +155,7 @@ def test_the_page_says_how_it_is_counted(stage: Stage, client: TestClient) -> No
     assert "Nothing to measure" in client.get("/incidents/measures").text
     played(stage)
     text = client.get("/incidents/measures?days=30").text
-    for words in ("2 h", "person-hours", "the first symptom", "the hours of all together"):
+    for words in ("2 h", "person-hours", "the first symptom", "the hours of all together", "2026-W10"):
         assert words in text
 
 

@@ -17,6 +17,7 @@ from tests.oncall.paging.test_deaths import Killed, killed_before
 from tests.oncall.support import ID, Stage
 from watchkeeper.kernel.clock import ManualClock
 from watchkeeper.kernel.db.database import Database
+from watchkeeper.modules.incidents.drill import Scenario, play
 from watchkeeper.modules.incidents.model import Role, Severity
 
 MINUTE = timedelta(minutes=1)
@@ -147,3 +148,13 @@ def test_a_kill_before_any_statement_loses_no_call_for_a_missing_response(watch:
         if seen[0] < number:
             break
     assert number > 30, "the path has that many statements"
+
+
+def test_a_drill_that_really_calls_says_so_in_each_word_of_it_and_calls_nobody_up_the_path(watch: Watch) -> None:
+    with watch.stage.database.begin() as session:
+        scenario = Scenario("Nobody can pay", Severity.SEV1, "gateway", page=True)
+        play(session, watch.clock, watch.incidenting, scenario, by="tok_ci", source="test")
+    told = pass_time(watch, 0, 2.5, 1.5, 1, 5)
+    assert {who for who, _ in told} == {"ann"}
+    assert len(told) == 3, "a page, and two warnings"
+    assert all("Drill: Nobody can pay" in words for _, words in told)

@@ -1,11 +1,14 @@
 """`watchkeeper up` that can be made ill: a line on its standard input says what happens to it.
 
-What it does to itself here is what a machine does: every thread of a lane is stuck, or SQLite refuses to write.
+What it does to itself here is what a machine does: every thread of a lane is stuck, SQLite refuses to write, or it is
+killed between two statements.
 """
 
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 import threading
 from typing import Any
@@ -30,12 +33,25 @@ def _obey() -> None:
                 _go_on.set()
             case ["read-only", said]:
                 _make_read_only(said == "on")
+            case ["die", *words]:
+                _die_before(" ".join(words))
 
 
 def _block(lane: str) -> None:
     for worker in (one for one in gc.get_objects() if type(one) is Worker and one._lane == lane):
         for _ in range(worker._size):
             worker._threads.submit(_go_on.wait)
+
+
+def _die_before(statement: str) -> None:
+    """Killed, as by `kill -9`, right before the next statement that begins so."""
+
+    def before(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+        if text.lstrip().startswith(statement):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for database in (one for one in gc.get_objects() if type(one) is Database):
+        event.listen(database.engine, "before_cursor_execute", before)
 
 
 def _make_read_only(said: bool) -> None:

@@ -304,7 +304,8 @@ def measures(
         out.print(f"{'':<20}  {'count':>5}  {'  '.join(f'{name:>11}' for name in names)}  {'person-hours':>12}")
         for one in (found["total"], *found["severities"], *found["services"], *found["months"]):
             times = "  ".join(f"{_seconds(one[name]['median']):>11}" for name in names)
-            hours = f"{one['person_hours']:>12.1f}"
+            cost = one["person_hours"]
+            hours = f"{'-' if cost is None else format(cost, '.1f'):>12}"
             out.print(f"{one['name']:<20}  {one['incidents']:>5}  {times}  {hours}", markup=False)
         out.print(found["formula"], markup=False)
 

@@ -70,7 +70,9 @@ def responding_parts(
     base_url = before[Engine].base_url
     found = {
         GroupButtons: GroupButtons((incidents.button_of,)),
-        **incidents.incident_parts(db, clock, configuration.incidents, before[Alerting], base_url, before[FactLinks]),
+        **incidents.incident_parts(
+            db, clock, configuration.incidents, before[Alerting], base_url, before[FactLinks], before[slo.Engine]
+        ),
         **runbook_lending.runbook_parts(configuration, db, clock, before),
         **status.status_parts(
             db,

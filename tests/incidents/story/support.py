@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from watchkeeper.modules.config.hub import Hub
 from watchkeeper.modules.config.model import ChangeSet, Operation
 from watchkeeper.modules.config.service import Config
 from watchkeeper.modules.incidents.model import Incident
+from watchkeeper.modules.incidents.public import Incidenting
 from watchkeeper.modules.incidents.story import wiring
 from watchkeeper.modules.incidents.story.model import Story
 from watchkeeper.modules.incidents.story.undoing import Done, Stories
@@ -46,6 +47,10 @@ class Stage(Incidents):
     """What happened before, in the product's own verbs."""
 
     engine: Engine | None = None
+
+    @property
+    def incidenting(self) -> Incidenting:
+        return replace(super().incidenting, engine=self.engine)
 
     @property
     def actions(self) -> Actions:

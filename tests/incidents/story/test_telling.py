@@ -6,8 +6,13 @@ from datetime import timedelta
 
 from tests.incidents.story.support import Stage
 from tests.incidents.support import by
+from tests.kernel.web.support import bearer
+from watchkeeper.modules.config.service import Config
+from watchkeeper.modules.incidents.drill import Scenario, play
+from watchkeeper.modules.incidents.model import Severity
 from watchkeeper.modules.incidents.story.model import OnsetFrom, UndoKind, rollback_steps
 from watchkeeper.modules.runbooks.reading import content_of
+from watchkeeper_client.rules import Definition as Parameter
 
 ROLLBACK = """\
 ---
@@ -161,3 +166,34 @@ def test_it_ends_half_an_hour_after_it_was_resolved(stage: Stage) -> None:
     texts = " ".join(line.text for line in stage.story(one).lines)
     assert "shortly after" in texts
     assert "long after" not in texts
+
+
+def test_an_apply_of_many_files_is_one_line_that_can_be_opened(stage: Stage) -> None:
+    with stage.database.begin() as session:
+        for number in range(20):
+            said = {"key": f"SETTING_{number}", "type": "integer", "default": 1, "service": "shop"}
+            Config(session, stage.clock).define(Parameter.of(said), managed_by="people", by="per_olga", source="ops")
+    stage.after(1)
+    stage.deployed(summary="a release")
+    stage.after(1)
+    one = stage.burst()
+    lines = stage.story(one).lines
+    (apply,) = [line for line in lines if line.fact.source == "ops"]
+    assert (len(apply.more), "And 19 more at the same moment." in apply.text) == (19, True)
+    # What the incident itself is about stays by itself.
+    assert all(not line.more for line in lines if line is not apply)
+    assert any("a release" in line.text for line in lines)
+    shown = stage.client(headers=bearer("read")).get(f"/api/v1/incidents/{one.id}/story").json()["lines"]
+    assert [len(line["more"]) for line in shown if line["kind"] == "config.parameter_defined"] == [19]
+    assert "19 more</summary>" in stage.console().get(f"/incidents/{one.id}/story").text
+
+
+def test_what_is_only_played_at_the_same_service_is_no_part_of_it(stage: Stage) -> None:
+    one = stage.burst()
+    with stage.database.begin() as session:
+        scenario = Scenario("Nobody can sign in", Severity.SEV1, "shop")
+        played = play(session, stage.clock, stage.incidenting, scenario, **by("cleo"))
+    stage.after(1)
+    told = [line.text for line in stage.story(one).lines]
+    assert not [text for text in told if "Nobody can sign in" in text]
+    assert [line for line in stage.story(played.incident).lines if "Nobody can sign in" in line.text]

@@ -60,6 +60,8 @@ def duration(value: float | timedelta | None) -> str:
     if value is None:
         return NOTHING
     nanos = value.total_seconds() * 1e9 if isinstance(value, timedelta) else float(value)
+    if isinstance(value, timedelta) and not value:
+        return "0 s"
     if nanos < 0:
         return f"\N{MINUS SIGN}{duration(-nanos)}"
     unit = 1

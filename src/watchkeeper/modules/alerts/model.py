@@ -16,6 +16,8 @@ SETTLED_AFTER = timedelta(minutes=5)
 MOST_CHANGES_KEPT = 40
 # The way in of the synthetic page, by which Watchkeeper proves to itself that alerts reach people.
 PROBE = "int_probe"
+# The way in of drills, in which an incident is played.
+DRILL = "own:drill"
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:[.,:]\d+)*", re.IGNORECASE)
 
 
@@ -263,6 +265,11 @@ class GroupState:
     def is_synthetic(self) -> bool:
         """A synthetic page: it takes every step of a real one, and is in no list, no measure and no fact."""
         return self.integration == PROBE
+
+    @property
+    def is_drill(self) -> bool:
+        """The alert of a drill: real in every step, and in no measure."""
+        return self.integration == DRILL
 
     def takes_in(self, at: datetime) -> bool:
         """Whether an alert that is new at `at` may still join."""

@@ -124,11 +124,14 @@ def in_words(report: Report) -> list[str]:
         "People were really called." if report.paged else "Nobody was called.",
         f"Opened: {report.opened_by}",
     ]
-    for call in report.calls:
-        who = ", ".join((*call.people, *(f"the channel {name}" for name in call.channels))) or "nobody"
-        said.append(f"+{duration(call.after)}: {who} ({call.why})")
-    said += [f"+{duration(due.after)}: {due.what}" for due in report.clocks]
+    told = [(call.after, f"{_whom(call)} ({call.why})") for call in report.calls]
+    told += [(due.after, due.what) for due in report.clocks]
+    said += [f"+{duration(after)}: {what}" for after, what in sorted(told, key=lambda each: each[0])]
     return [*said, *(f"Problem: {problem}" for problem in report.problems)]
+
+
+def _whom(call: Call) -> str:
+    return ", ".join((*call.people, *(f"the channel {name}" for name in call.channels))) or "nobody"
 
 
 def _report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,12 @@ from watchkeeper.modules.alerts.public import GroupState
 from watchkeeper.modules.incidents import store, store_records
 from watchkeeper.modules.incidents.desk import OWN_SOURCE
 from watchkeeper.modules.incidents.model import Incident, LinkKind, Severity
+from watchkeeper.modules.slo import public as slo
 
 DRILL_SOURCE = "drill"
-_OWN, _DRILL = f"own:{OWN_SOURCE}", f"own:{DRILL_SOURCE}"
+_OWN = f"own:{OWN_SOURCE}"
+# An objective that fired is an alert within moments; a worker that was away may take longer.
+_FIRED_BEFORE = timedelta(minutes=15)
 _RANKS = ("critical", "error", "warning", "info")
 
 
@@ -25,7 +28,7 @@ def is_own(group: GroupState) -> bool:
 
 def is_drill(group: GroupState) -> bool:
     """Whether it is the alert of a drill."""
-    return group.integration == _DRILL
+    return group.is_drill
 
 
 def groups_of(session: Session, incident: Incident, *, own: bool = False) -> list[GroupState]:
@@ -49,9 +52,12 @@ def call_loudly(groups: Sequence[GroupState], severity: Severity) -> bool:
     return any(one.is_open and one.suppressed is None and one.severity.rank <= wanted for one in groups)
 
 
-def first_symptom(session: Session, group: GroupState) -> datetime:
-    """When the first of its alerts began, as their source tells."""
+def first_symptom(session: Session, group: GroupState, engine: slo.Engine | None = None) -> datetime:
+    """When the first of its alerts began, as their source tells; of an objective's, when its budget began to burn."""
     begun = [one.starts_at for one in alerts.alerts_of(session, group.id, limit=100)]
+    if engine is not None and group.slo and group.service:
+        since, until = group.opened_at - _FIRED_BEFORE, group.opened_at + timedelta(seconds=1)
+        begun += slo.burning_since(session, engine, (group.service,), since, until).values()
     return min([*begun, group.opened_at])
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from statistics import mean, median
+from typing import TypeVar
 
 from watchkeeper.modules.incidents.model import Incident, Responder, Severity
 
@@ -24,6 +25,7 @@ FORMULA = (
     "Cost: for each person who worked on an incident, the time from their first act to its end; the hours of all "
     "together."
 )
+NumberT = TypeVar("NumberT", int, float)
 NO_SERVICE = "(no service)"
 
 
@@ -52,7 +54,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Tally:
-    """Of some incidents together. `users`: those affected, where that was said."""
+    """Of some incidents together. `users` (affected) and `person_hours` are those of the incidents of which they are
+    known; None where they are known of none."""
 
     name: str
     incidents: int
@@ -60,13 +63,13 @@ class Tally:
     acknowledge: Spread
     respond: Spread
     resolve: Spread
-    users: int
-    person_hours: float
+    users: int | None
+    person_hours: float | None
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Everything of a stretch of time; months oldest first."""
+    """Everything of a stretch of time; months and weeks oldest first. Every week is there, also one without any."""
 
     since: datetime
     until: datetime
@@ -74,6 +77,7 @@ class Measures:
     severities: tuple[Tally, ...]
     services: tuple[Tally, ...]
     months: tuple[Tally, ...]
+    weeks: tuple[Tally, ...]
     each: tuple[Measured, ...]
 
 
@@ -112,6 +116,7 @@ def measure(
         if since <= one.opened_at < until and not one.drill and one.merged_into is None
     )
     months = _by(each, lambda one: [one.opened_at.astimezone(zone).strftime("%Y-%m")])
+    weeks = _by(each, lambda one: [week_of(one.opened_at, zone)])
     services = _by(each, lambda one: list(one.services) or [NO_SERVICE])
     found = _by(each, lambda one: [one.severity.value])
     return Measures(
@@ -121,6 +126,7 @@ def measure(
         severities=tuple(tally(one.value, found.get(one.value, [])) for one in Severity),
         services=tuple(tally(name, services[name]) for name in sorted(services)),
         months=tuple(tally(name, months[name]) for name in sorted(months)),
+        weeks=tuple(tally(name, weeks.get(name, [])) for name in _weeks(since, until, zone)),
         each=each,
     )
 
@@ -134,9 +140,15 @@ def tally(name: str, each: Sequence[Measured]) -> Tally:
         acknowledge=spread(one.acknowledge for one in each),
         respond=spread(one.respond for one in each),
         resolve=spread(one.resolve for one in each),
-        users=sum(one.incident.users_affected or 0 for one in each),
-        person_hours=sum(one.person_hours or 0.0 for one in each),
+        users=_sum(one.incident.users_affected for one in each),
+        person_hours=_sum(one.person_hours for one in each),
     )
+
+
+def week_of(at: datetime, zone: tzinfo) -> str:
+    """The ISO week of an instant by the clocks of a zone: `2026-W49`."""
+    year, week, _ = at.astimezone(zone).isocalendar()
+    return f"{year}-W{week:02}"
 
 
 def spread(times: Iterable[timedelta | None]) -> Spread:
@@ -150,6 +162,18 @@ def spread(times: Iterable[timedelta | None]) -> Spread:
         timedelta(seconds=mean(found)),
         timedelta(seconds=max(found)),
     )
+
+
+def _weeks(since: datetime, until: datetime, zone: tzinfo) -> list[str]:
+    """Every week that any instant from `since` to before `until` is in."""
+    first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return list(dict.fromkeys(f"{one.isocalendar().year}-W{one.isocalendar().week:02}" for one in days))
+
+
+def _sum(values: Iterable[NumberT | None]) -> NumberT | None:
+    found = [one for one in values if one is not None]
+    return sum(found[1:], start=found[0]) if found else None
 
 
 def _respond(one: Incident) -> timedelta | None:

@@ -30,7 +30,7 @@ async def measures(
     incidenting: TheIncidenting,
     days: Annotated[int, Query(ge=1, le=1_000)] = 90,
 ) -> Response:
-    """How incidents went: by severity, by service, month by month."""
+    """How incidents went: by severity, by service, month by month and week by week."""
     until = clock.now()
     since = until - timedelta(days=days)
     found = await db.ask(lambda session: read(session, incidenting, since, until))
@@ -45,5 +45,8 @@ async def measures(
         csv=f"/api/v1/incidents/measures.csv?{asked}",
         formula=FORMULA,
         kinds=SEVERITY_KINDS,
-        trend=[one.resolve.median.total_seconds() if one.resolve.median is not None else None for one in found.months],
+        # Newest first: what it is now comes before what it was.
+        weeks=found.weeks[::-1],
+        counts=[float(one.incidents) for one in found.weeks],
+        resolve=[one.resolve.median.total_seconds() if one.resolve.median is not None else None for one in found.weeks],
     )

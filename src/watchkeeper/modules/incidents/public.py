@@ -28,6 +28,7 @@ from watchkeeper.modules.incidents.permissions import ACT_ON_INCIDENTS, VIEW_INC
 from watchkeeper.modules.incidents.service import Incidents
 from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.incidents.store import IncidentFilter
+from watchkeeper.modules.slo.public import Engine
 
 __all__ = [
     "ACT_ON_INCIDENTS",
@@ -66,16 +67,17 @@ MOST = 1_000
 @dataclass(frozen=True)
 class Incidenting:
     """The verbs for whoever has a session: a part of the server. `base_url`: where people reach the console; `facts`
-    finds deployments by the ids of their facts."""
+    finds deployments by the ids of their facts, `engine` knows when budgets began to burn."""
 
     settings: IncidentSettings
     alerting: Alerting
     base_url: str = ""
     facts: FactLinks = field(default_factory=FactLinks)
+    engine: Engine | None = None
 
     def on(self, session: Session, clock: Clock) -> Incidents:
         """All verbs, on this session."""
-        return Incidents(session, clock, self.settings, self.alerting, self.facts)
+        return Incidents(session, clock, self.settings, self.alerting, self.facts, self.engine)
 
     def clocks_of(self, one: Incident, now: datetime) -> tuple[IncidentClock, ...]:
         """By the targets of the settings."""

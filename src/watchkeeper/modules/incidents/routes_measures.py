@@ -72,8 +72,8 @@ class TallyView(BaseModel):
     acknowledge: SpreadView
     respond: SpreadView
     resolve: SpreadView
-    users_affected: int
-    person_hours: float
+    users_affected: int | None = Field(description="Of those incidents of which it was said; null where of none.")
+    person_hours: float | None = Field(description="Of those that are over; null where none is.")
 
     @classmethod
     def of(cls, one: Tally) -> "TallyView":
@@ -83,7 +83,7 @@ class TallyView(BaseModel):
             incidents=one.incidents,
             **spreads,
             users_affected=one.users,
-            person_hours=round(one.person_hours, 2),
+            person_hours=round(one.person_hours, 2) if one.person_hours is not None else None,
         )
 
 
@@ -97,13 +97,14 @@ class MeasuresView(BaseModel):
     severities: list[TallyView]
     services: list[TallyView]
     months: list[TallyView]
+    weeks: list[TallyView] = Field(description="ISO weeks, oldest first, also those without an incident.")
 
 
 @router.get("/incidents/measures")
 async def measures(
     who: Viewer, db: Db, clock: Now, incidenting: TheIncidenting, since: Since = None, until: Until = None
 ) -> MeasuresView:
-    """Times to detect, acknowledge, respond and resolve, and the cost: by severity, by service and by month."""
+    """Times to detect, acknowledge, respond and resolve, and the cost: by severity, service, month and week."""
     begin, end = stretch(since, until, clock.now())
     found = await db.ask(lambda session: read(session, incidenting, begin, end))
     return MeasuresView(
@@ -114,6 +115,7 @@ async def measures(
         severities=[TallyView.of(one) for one in found.severities],
         services=[TallyView.of(one) for one in found.services],
         months=[TallyView.of(one) for one in found.months],
+        weeks=[TallyView.of(one) for one in found.weeks],
     )
 
 

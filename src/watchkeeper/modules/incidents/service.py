@@ -42,6 +42,7 @@ from watchkeeper.modules.incidents.model import (
     severity_of_alert,
 )
 from watchkeeper.modules.incidents.settings import IncidentSettings
+from watchkeeper.modules.slo.public import Engine
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Incidents:
     settings: IncidentSettings
     alerting: Alerting
     facts: FactLinks = field(default_factory=FactLinks)
+    engine: Engine | None = None
 
     def open(
         self,
@@ -322,7 +324,8 @@ class Incidents:
         severity = options["severity"] or min(severities, key=lambda one: one.rank, default=Severity.SEV3)
         services = said["services"] or tuple(dict.fromkeys(one.service for one in found if one.service))
         detected = min([one.opened_at for one in found], default=now)
-        started = options["started_at"] or min([first_symptom(self.session, one) for one in found], default=now)
+        symptoms = [first_symptom(self.session, one, self.engine) for one in found]
+        started = options["started_at"] or min(symptoms, default=now)
         if started > now:
             raise invalid("started_at", "now or earlier")
         zone = self.settings.targets.hours.zone

@@ -34,6 +34,7 @@ from watchkeeper.modules.incidents.settings import IncidentSettings
 from watchkeeper.modules.incidents.ticking import Ticking
 from watchkeeper.modules.notify.public import Answering
 from watchkeeper.modules.oncall.public import Seen
+from watchkeeper.modules.slo.public import Engine
 
 __all__ = [
     "NAV",
@@ -70,10 +71,16 @@ _LEASE = timedelta(seconds=10)
 
 
 def incident_parts(
-    db: Database, clock: Clock, settings: IncidentSettings, alerting: Alerting, base_url: str, facts: FactLinks
+    db: Database,
+    clock: Clock,
+    settings: IncidentSettings,
+    alerting: Alerting,
+    base_url: str,
+    facts: FactLinks,
+    engine: Engine,
 ) -> dict[Any, Any]:
     """The parts of a server."""
-    incidenting = Incidenting(settings, alerting, base_url, facts)
+    incidenting = Incidenting(settings, alerting, base_url, facts, engine)
     return {
         IncidentSettings: settings,
         Incidenting: incidenting,
@@ -97,5 +104,5 @@ def workers(parts: Parts, db: Database, clock: Clock) -> tuple[Worker, ...]:
     )
     mirror = Mirror(db, clock, parts[Incidenting], parts[Answering])
     # One at a time and in order; a Slack that hangs holds up nothing but Slack.
-    slack = Worker(db, clock, {MIRROR: mirror}, lane="incidents.slack", threads=1)
+    slack = Worker(db, clock, {MIRROR: mirror}, lane="incidents.slack", threads=1, lease=_LEASE)
     return (clocks, slack)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import dropwhile
@@ -14,6 +14,7 @@ from watchkeeper.kernel.web.access import Permission
 from watchkeeper.modules.incidents.model import Incident, LinkKind
 from watchkeeper.modules.runbooks.public import Content, How
 
+_ONE_ACT = 3
 _ROLLBACK = re.compile(r"roll(ing)?[ _-]?back", re.IGNORECASE)
 
 
@@ -59,7 +60,7 @@ class Onset:
 
 @dataclass(frozen=True)
 class Line:
-    """Something that happened. `mark` names its fact for good."""
+    """Something that happened. `mark` names its fact for good; `more` are what else the same act was."""
 
     mark: str
     fact: Fact
@@ -68,6 +69,7 @@ class Line:
     page: str | None
     is_change: bool
     undo: Undo | None = None
+    more: tuple[Line, ...] = ()
 
     @property
     def at(self) -> datetime:
@@ -135,6 +137,29 @@ class Story:
         """How the fact of this mark can be undone."""
         able = {one.mark: one.undo for one in self.lines} | {one.mark: one.undo for one in self.changes}
         return able.get(mark)
+
+
+def by_act(lines: Iterable[Line], apart: Collection[str] = ()) -> tuple[Line, ...]:
+    """Facts of one act as one line, in the place of the first: an apply of a hundred files is one thing that happened.
+
+    What changed how something runs stands for the rest. Facts about `apart` (ids), and what can be undone, stay by
+    themselves, as do acts of fewer than three facts.
+    """
+    acts: dict[tuple[object, ...], list[Line]] = {}
+    for one in lines:
+        fact = one.fact
+        alone = one.undo is not None or fact.subject_id in apart
+        acts.setdefault((fact.seq,) if alone else (fact.at, fact.actor, fact.source), []).append(one)
+    found: list[Line] = []
+    for act in acts.values():
+        found += act if len(act) < _ONE_ACT else [_together(act)]
+    return tuple(sorted(found, key=lambda one: one.fact.seq))
+
+
+def _together(act: list[Line]) -> Line:
+    shown = next((one for one in act if one.is_change), act[0])
+    more = tuple(one for one in act if one is not shown)
+    return replace(shown, text=f"{shown.text} And {len(more)} more at the same moment.", more=more)
 
 
 def rollback_steps(content: Content) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from watchkeeper.modules.incidents.story.routes import (
 from watchkeeper.modules.incidents.story.undoing import TELLING
 
 router = page_router()
-_SHOWN = 60
+_SHOWN = 40
 
 
 class UndoForm(PageForm):

@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 from watchkeeper.kernel import journal
 from watchkeeper.kernel.clock import parse_rfc3339
 from watchkeeper.kernel.journal import Effect, Fact, FactFilter, describe_fact, effect_of
+from watchkeeper.modules.alerts import public as alerts
 from watchkeeper.modules.alerts.public import SILENCE_ALERTS, FactLinks
 from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.config.public import CHANGE_CONFIG
 from watchkeeper.modules.identity import public as identity
-from watchkeeper.modules.incidents import store_records
+from watchkeeper.modules.incidents import store, store_records
+from watchkeeper.modules.incidents.groups import is_drill
 from watchkeeper.modules.incidents.model import Incident, LinkKind
-from watchkeeper.modules.incidents.story.model import Line, Story, Suspect, Undo, UndoKind, rollback_steps
+from watchkeeper.modules.incidents.story.model import Line, Story, Suspect, Undo, UndoKind, by_act, rollback_steps
 from watchkeeper.modules.incidents.story.onset import onset_of, own_services
 from watchkeeper.modules.runbooks import public as runbooks
 from watchkeeper.modules.slo.public import Engine
@@ -52,7 +54,7 @@ def story_of(
         incident=incident,
         onset=onset,
         services=below,
-        lines=tuple(_line(one, links, names, undos, texts) for one in facts),
+        lines=by_act((_line(one, links, names, undos, texts) for one in facts), _about(session, incident)),
         changes=tuple(_suspect(one, links, names, undos) for one in ranked),
         cut=cut,
         names=names,
@@ -69,9 +71,7 @@ def _facts(
     session: Session, incident: Incident, services: Sequence[str], since: datetime, until: datetime
 ) -> list[Fact]:
     """Of the services, the incident and its alerts, oldest first; one more than are told where there are more."""
-    linked = store_records.links_of(session, incident.id)
-    about = (incident.id, *(one.target for one in linked if one.kind is not LinkKind.URL))
-    wanted = [FactFilter(subjects=about, since=since, until=until)]
+    wanted = [FactFilter(subjects=_about(session, incident), since=since, until=until)]
     if services:
         wanted.append(FactFilter(services=tuple(services), since=since, until=until))
     found = {
@@ -79,7 +79,23 @@ def _facts(
         for one in wanted
         for fact in journal.read_facts(session, one, limit=MOST_LINES, newest_first=False)
     }
-    return [found[seq] for seq in sorted(found)][: MOST_LINES + 1]
+    facts = [found[seq] for seq in sorted(found)]
+    return (facts if incident.drill else _without_drills(session, facts))[: MOST_LINES + 1]
+
+
+def _about(session: Session, incident: Incident) -> tuple[str, ...]:
+    """Ids of the incident and of what belongs to it."""
+    linked = store_records.links_of(session, incident.id)
+    return (incident.id, *(one.target for one in linked if one.kind is not LinkKind.URL))
+
+
+def _without_drills(session: Session, facts: Sequence[Fact]) -> list[Fact]:
+    """What was only played at the same service is no part of what was real."""
+    named = {str(fact.data["incident"]) for fact in facts if fact.data.get("incident")}
+    played = {one.id for one in store.by_ids(session, named).values() if one.drill}
+    groups = {str(fact.subject_id) for fact in facts if fact.subject_type == "alert_group"}
+    played |= {one for one in groups if (group := alerts.group(session, one)) is not None and is_drill(group)}
+    return [fact for fact in facts if not played & {fact.subject_id, str(fact.data.get("incident"))}]
 
 
 def _line(fact: Fact, links: FactLinks, names: Mapping[str, str], undos: _Undos, texts: Mapping[str, str]) -> Line:

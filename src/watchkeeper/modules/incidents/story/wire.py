@@ -94,6 +94,7 @@ class LineView(BaseModel):
     href: str | None
     change: bool = Field(description="Whether it changed how something runs.")
     undo: UndoView | None
+    more: list[LineView] = Field(description="What else the same act was, such as an apply of many files.")
 
     @classmethod
     def of(cls, one: Line, who: Actor) -> LineView:
@@ -107,6 +108,7 @@ class LineView(BaseModel):
             href=one.page,
             change=one.is_change,
             undo=UndoView.of(one.undo, who),
+            more=[cls.of(each, who) for each in one.more],
         )
 
 

@@ -38,14 +38,14 @@ class Measures:
 def measure(
     pages: Iterable[Page], groups: Mapping[str, GroupState | None], since: datetime, until: datetime
 ) -> Measures:
-    """Most paged first. A page counts once, by however many ways it was told."""
+    """Most paged first. A page counts once, by however many ways it was told; that of a drill not at all."""
     by_person: dict[str, list[Page]] = defaultdict(list)
     titles: Counter[str] = Counter()
     for one in pages:
-        if one.person_id is None or not since <= one.called_at <= until:
+        group = groups.get(one.group_id)
+        if one.person_id is None or not since <= one.called_at <= until or (group is not None and group.is_drill):
             continue
         by_person[one.person_id].append(one)
-        group = groups.get(one.group_id)
         if group is not None:
             titles[group.title] += 1
     weeks = max((until - since) / timedelta(weeks=1), 1 / 7)
