@@ -89,6 +89,22 @@ def test_what_begins_later_is_never_due_earlier(
     assert begin < first <= second
 
 
+@given(hours(), INSTANTS, st.integers(0, 480), st.sampled_from(ZONES))
+def test_the_same_day_leaves_the_least_of_business_hours_and_ends_on_a_working_day(
+    calendar: BusinessHours, begin: datetime, least: int, elsewhere: str
+) -> None:
+    """Whatever the hour at which it is opened, holidays, changes of clocks, and the zone of whoever opens it."""
+    targets = replace(IncidentSettings().targets, hours=calendar, least=timedelta(minutes=least))
+    due = due_at(parse_target("same-day"), begin, targets)
+    assert business.between(calendar, begin, due) >= targets.least
+    local = due.astimezone(calendar.zone)
+    found = calendar.hours_of(local.date())
+    assert found is not None
+    assert calendar.is_working_day(local.date())
+    assert found[0] <= due <= found[1]
+    assert due_at(parse_target("same-day"), begin.astimezone(ZoneInfo(elsewhere)), targets) == due
+
+
 @given(st.sampled_from(list(Severity)), hours(), INSTANTS)
 def test_it_warns_at_half_and_four_fifths_and_before_it_breaches(
     severity: Severity, calendar: BusinessHours, begin: datetime
@@ -154,6 +170,21 @@ def test_a_day_on_which_clocks_change_has_the_hours_that_its_walls_show(day: dat
 def test_the_same_day_is_the_working_day_that_is_left(opened: str, due: str) -> None:
     settings = IncidentSettings.model_validate({"holidays": "2026-12-24, 2026-12-25"})
     clock = respond_clock(incident(Severity.SEV2, at(opened)), settings.targets)
+    assert clock is not None
+    assert clock.due_at == at(due)
+
+
+@pytest.mark.parametrize(
+    ("opened", "due"),
+    [
+        ("2026-03-27T15:30", "2026-03-30T08:30"),  # Friday 16:30 in Oslo, UTC+1; Monday is UTC+2
+        ("2026-10-23T15:00", "2026-10-26T16:00"),  # Friday, shut: Monday until 17:00, which is UTC+1 again
+        ("2026-05-16T22:30", "2026-05-18T15:00"),  # 17 May has begun in Oslo: a holiday, and a Sunday
+    ],
+)
+def test_the_same_day_is_that_of_the_team_through_a_change_of_clocks(opened: str, due: str) -> None:
+    said = {"time_zone": "Europe/Oslo", "holidays": "2026-05-17"}
+    clock = respond_clock(incident(Severity.SEV2, at(opened)), IncidentSettings.model_validate(said).targets)
     assert clock is not None
     assert clock.due_at == at(due)
 

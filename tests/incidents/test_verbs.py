@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 
@@ -58,6 +60,24 @@ def test_there_is_one_commander_until_the_role_is_handed_over(stage: Stage) -> N
     stage.do(lambda verbs: verbs.assign(one.id, Role.COMMANDER, ID["ben"], hand_over=True, **by("ben")))
     assert stage.now_is(one).roles == {"commander": ID["ben"]}
     assert [fact.data["before"] for fact in stage.facts("role_assigned")] == [None, ID["ann"]]
+
+
+def test_of_two_who_take_command_at_the_same_moment_one_gets_it(stage: Stage) -> None:
+    one, together = stage.open(), Barrier(2)
+
+    def take(name: str) -> str:
+        together.wait()
+        try:
+            stage.do(lambda verbs: verbs.assign(one.id, Role.COMMANDER, ID[name], **by(name)))
+        except RoleTaken:
+            return "refused"
+        return ID[name]
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(take, ("ann", "ben")))
+    (commander,) = (each for each in found if each != "refused")
+    assert stage.now_is(one).roles == {"commander": commander}
+    assert [fact.data["person"] for fact in stage.facts("role_assigned")] == [commander]
 
 
 def test_whoever_looked_at_an_older_version_is_refused(stage: Stage) -> None:

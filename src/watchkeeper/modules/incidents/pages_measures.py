@@ -45,8 +45,8 @@ async def measures(
         csv=f"/api/v1/incidents/measures.csv?{asked}",
         formula=FORMULA,
         kinds=SEVERITY_KINDS,
-        # Newest first: what it is now comes before what it was.
-        weeks=found.weeks[::-1],
+        # Newest first: what it is now comes before what it was. Weeks without an incident are in the picture alone.
+        weeks=[one for one in reversed(found.weeks) if one.incidents],
         counts=[float(one.incidents) for one in found.weeks],
         resolve=[one.resolve.median.total_seconds() if one.resolve.median is not None else None for one in found.weeks],
     )
