@@ -144,6 +144,8 @@ def test_the_page_of_an_attempt_asks_and_the_page_of_a_rule_arms(stage: Stage) -
     pages = stage.pages()
     assert "only says what it would do" in pages.text("/recovery")
     assert "<script>alert" not in pages.get("/recovery/rules/shop").text
+    shown = " ".join(pages.text("/recovery/rules/shop").split())
+    assert "3 within 1h, 10m after the last one, for 1 service at once" in shown, "also what its file leaves unsaid"
     arm = {"mode": "approval", "reason": "good"}
     assert pages.post("/recovery/rules/shop/arm", page="/recovery", **arm).status_code == 303
     assert pages.post("/recovery/rules/shop/arm", page="/recovery", mode="wild", reason="x").status_code == 422

@@ -17,6 +17,7 @@ from watchkeeper.kernel.web.pages import NavItem, render
 from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.recovery import store
+from watchkeeper.modules.recovery.described import RecoveryRule
 from watchkeeper.modules.recovery.errors import AttemptNotFound, RuleInvalid
 from watchkeeper.modules.recovery.model import Mode
 from watchkeeper.modules.recovery.permissions import (
@@ -210,7 +211,11 @@ async def _rule_page(
 ) -> Response:
     def read(session: Session) -> dict[str, Any]:
         held = Rules(session, clock).rule(name)
-        return {"rule": view_of(session, clock, name), "problems": Rules(session, clock).problems(held.rule)}
+        return {
+            "rule": view_of(session, clock, name),
+            "guards": RecoveryRule.model_validate(held.content).guards.model_dump(mode="json"),
+            "problems": Rules(session, clock).problems(held.rule),
+        }
 
     return render(
         request,
