@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open, keep_picture
 from tests.browser.shop import GATEWAY, ORDERS, Shop
@@ -31,8 +32,7 @@ def test_a_service_shows_requests_errors_and_latency(visit: Open, size: str) -> 
     page = visit(f"/services/{GATEWAY}", size)
     labels = [label.strip() for label in page.locator(".wk-stat-label").all_inner_texts()]
     assert labels == ["Requests", "Failed", "p50", "p95", "p99"]
-    page.wait_for_selector(".wk-chart canvas")
-    assert page.locator(".wk-chart canvas").count() == 3
+    expect(page.locator(".wk-chart canvas")).to_have_count(3)
     assert "GET /orders/{id}" in page.locator("main").inner_text()
     keep_picture(page, f"service-{size}")
 
