@@ -27,7 +27,7 @@ from watchkeeper.kernel.journal import Fact, FactFilter, read_facts
 from watchkeeper.kernel.journal.listeners import Dispatcher
 from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
-from watchkeeper.kernel.settings import ServerSettings
+from watchkeeper.kernel.settings import ServerSettings, live
 from watchkeeper.kernel.web.access import Actor, Authenticator, Scope
 from watchkeeper.kernel.web.app_factory import create_app
 from watchkeeper.kernel.work import Handler, Task
@@ -47,6 +47,7 @@ from watchkeeper.modules.postmortems.reminding import Reminding
 from watchkeeper.modules.postmortems.service import Postmortems
 from watchkeeper.modules.postmortems.settings import PostmortemSettings
 from watchkeeper.modules.postmortems.sharing import ShareLinks, Sharing
+from watchkeeper.modules.postmortems.telling import TellIssue
 from watchkeeper.modules.postmortems.trackers import Trackers
 from watchkeeper.modules.slo.engine import Engine
 
@@ -152,12 +153,21 @@ class Stage:
     def handlers(self) -> dict[str, Handler]:
         draft = Draft(self.database, self.clock, self.gatherer, self.settings)
         opening = OpenIssue(self.database, self.clock, self.github, BASE)
-        return dict(jobs.handlers(draft, Reminding(self.clock, BASE), opening))
+        telling = TellIssue(self.database, self.clock, self.github)
+        return dict(jobs.handlers(draft, Reminding(self.clock, BASE), opening, telling))
 
-    def read_back(self) -> None:
-        """Look at the issues."""
-        reading, task = ReadBack(self.database, self.clock, self.github), Task("wrk", "read", "read", {}, 1, 1)
+    @cached_property
+    def reading(self) -> ReadBack:
+        return ReadBack(self.database, self.clock, self.github, live(self.settings))
+
+    def read_back(self, after: timedelta = timedelta(minutes=15), meanwhile: Callable[[], None] | None = None) -> None:
+        """Look at the issues whose time it is then; `meanwhile` happens between the look and its record."""
+        self.clock.advance(after)
+        reading, task = self.reading, Task("wrk", "read", "read", {}, 1, 1)
         result = reading.act(task)
+        if meanwhile is not None:
+            self.clock.advance(timedelta(seconds=1))
+            meanwhile()
         with self.database.begin() as session:
             reading.finish(session, task, result)
 

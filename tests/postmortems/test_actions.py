@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from tests.incidents.support import ID
 from tests.postmortems.support import BY, URL, Stage
 from watchkeeper.kernel.errors import PreconditionFailed
+from watchkeeper.modules.catalog.model import Description, Finding, Outcome, Service
 from watchkeeper.modules.notify import public as notify
+from watchkeeper.modules.postmortems import wiring
 from watchkeeper.modules.postmortems.errors import ActionInvalid, ActionNotFound
 from watchkeeper.modules.postmortems.model import ActionItem, ActionState, due_problem, end_of, reminders
 from watchkeeper.modules.postmortems.public import overdue_actions
@@ -156,3 +159,21 @@ def test_when_nobody_can_be_told_the_record_says_so(stage: Stage) -> None:
     stage.work_off("postmortems.remind", until=timedelta(days=9))
     assert told(stage, one) == []
     assert {fact.data["told"] for fact in stage.facts("postmortems.action_reminded")} == {0}
+
+
+def test_the_scorecard_of_a_service_says_what_was_promised_and_is_not_there(stage: Stage) -> None:
+    stage.incident()
+    stage.action(stage.postmortem(), due_on=stage.clock.now().date())
+    now = stage.clock.now()
+    (check,) = wiring.readiness_checks(stage.database, stage.clock)
+
+    def outcome(name: str) -> Finding:
+        service = Service("svc_1", name, Description(), "people", False, now, now)
+        return asyncio.run(check.check(service))
+
+    assert outcome("shop").outcome is Outcome.OK
+    stage.clock.advance(timedelta(days=1))
+    late = outcome("shop")
+    assert late.outcome is Outcome.MISSING
+    assert "Add a confirmation" in late.detail
+    assert outcome("another").outcome is Outcome.OK

@@ -12,7 +12,7 @@ from watchkeeper.modules.postmortems.errors import ActionInvalid, TrackerInvalid
 from watchkeeper.modules.postmortems.issues import MOST_TRIES
 from watchkeeper.modules.postmortems.model import ActionItem, ActionState, IssueState
 
-ISSUE = "postmortems.issue"
+ISSUE, TELL = "postmortems.issue", "postmortems.tell_issue"
 TOKEN = "ghp_secret_token"
 
 
@@ -136,6 +136,130 @@ def test_what_is_closed_there_is_done_here_and_open_again_when_it_is_opened_agai
     github.open(number)
     stage.read_back()
     assert stage.now_is(done).state is ActionState.OPEN
+
+
+def opened(stage: Stage, github: FakeGitHub) -> ActionItem:
+    """An action item with its issue."""
+    one = wanted(stage, github)
+    stage.work_off(ISSUE)
+    return stage.now_is(one)
+
+
+def becomes(stage: Stage, one: ActionItem, state: ActionState) -> None:
+    stage.act(lambda verbs: verbs.change(one.id, {"state": state}, **BY))
+
+
+def states(github: FakeGitHub) -> list[tuple[str, str | None]]:
+    return [(issue["state"], issue["state_reason"]) for issue in github.issues]
+
+
+def test_what_is_finished_here_is_closed_there_and_opened_again_with_it(stage: Stage, github: FakeGitHub) -> None:
+    one = opened(stage, github)
+    becomes(stage, one, ActionState.IN_PROGRESS)
+    assert stage.work_off(TELL) == 0
+    becomes(stage, one, ActionState.DONE)
+    assert states(github) == [("open", None)], "the intent is written, and sent by due work"
+    stage.work_off(TELL)
+    assert states(github) == [("closed", "completed")]
+    assert stage.now_is(one).issue.state is IssueState.CLOSED
+    becomes(stage, one, ActionState.OPEN)
+    stage.work_off(TELL)
+    assert states(github) == [("open", None)]
+    becomes(stage, one, ActionState.DROPPED)
+    stage.work_off(TELL)
+    assert states(github) == [("closed", "not_planned")]
+    told = [fact.data["state"] for fact in stage.facts("postmortems.issue_state_told")]
+    assert told == ["closed", "open", "closed"]
+    facts = len(stage.facts())
+    stage.read_back()
+    assert len(stage.facts()) == facts, "what was told there is no news from there"
+
+
+def test_what_was_closed_there_is_not_told_there_again(stage: Stage, github: FakeGitHub) -> None:
+    one = opened(stage, github)
+    github.close(1)
+    stage.read_back()
+    assert stage.now_is(one).state is ActionState.DONE
+    assert stage.due_work(TELL) == []
+
+
+def test_an_item_that_is_over_before_its_issue_is_there_closes_it_afterwards(stage: Stage, github: FakeGitHub) -> None:
+    one = wanted(stage, github)
+    becomes(stage, one, ActionState.DONE)
+    stage.work_off(ISSUE, TELL)
+    assert states(github) == [("closed", "completed")]
+
+
+@pytest.mark.parametrize("answer", ["hang_up", 500, 429])
+def test_an_answer_that_is_lost_is_asked_for_again(stage: Stage, github: FakeGitHub, answer: int | str) -> None:
+    one = opened(stage, github)
+    becomes(stage, one, ActionState.DONE)
+    github.answers = [answer] * 3
+    stage.work_off(TELL)
+    assert "tried 1 times" in stage.now_is(one).issue.problem
+    stage.work_off(TELL, until=timedelta(hours=1))
+    assert states(github) == [("closed", "completed")]
+    assert stage.now_is(one).issue.problem == ""
+    assert stage.kinds().count("issue_state_told") == 1
+
+
+def test_an_issue_that_may_not_be_changed_says_so_and_the_item_stays_done(stage: Stage, github: FakeGitHub) -> None:
+    one = opened(stage, github)
+    becomes(stage, one, ActionState.DONE)
+    github.answers = [403]
+    stage.work_off(TELL, until=timedelta(days=3))
+    assert stage.now_is(one).state is ActionState.DONE
+    assert "may not do that" in stage.now_is(one).issue.problem
+    assert stage.kinds().count("issue_state_refused") == 1
+    assert "may not do that" in stage.page().text(f"/postmortems/{one.postmortem}")
+
+
+def test_whoever_changes_their_mind_while_github_is_asked_is_heard(stage: Stage, github: FakeGitHub) -> None:
+    one = opened(stage, github)
+    becomes(stage, one, ActionState.DONE)
+    [key] = stage.due_work(TELL)
+    task = stage.task(key)
+    result = stage.handlers[TELL].act(task)
+    becomes(stage, one, ActionState.OPEN)
+    with stage.database.begin() as session:
+        stage.handlers[TELL].finish(session, task, result)
+    stage.work_off(TELL)
+    assert states(github) == [("open", None)]
+    assert stage.now_is(one).state is ActionState.OPEN
+
+
+def test_a_look_that_is_older_than_what_was_told_since_opens_nothing_again(stage: Stage, github: FakeGitHub) -> None:
+    one = opened(stage, github)
+
+    def finish() -> None:
+        becomes(stage, one, ActionState.DONE)
+        stage.work_off(TELL)
+
+    stage.read_back(meanwhile=finish)
+    assert stage.now_is(one).state is ActionState.DONE
+    assert states(github) == [("closed", "completed")]
+
+
+def test_how_often_issues_are_read_back_counts_from_now_on(stage: Stage, github: FakeGitHub) -> None:
+    opened(stage, github)
+    asked = len(github.asked)
+    stage.read_back(after=timedelta(minutes=14))
+    assert len(github.asked) == asked
+    stage.reading.settings.use({"read_back_minutes": 5})  # type: ignore[attr-defined]
+    stage.read_back(after=timedelta())
+    assert len(github.asked) == asked + 1
+
+
+def test_a_github_that_wants_to_be_left_alone_is(stage: Stage, github: FakeGitHub) -> None:
+    opened(stage, github)
+    stage.reading.settings.use({"read_back_minutes": 1})  # type: ignore[attr-defined]
+    asked = len(github.asked)
+    github.answers = [429]
+    stage.read_back()
+    stage.read_back(after=timedelta(seconds=119))
+    assert len(github.asked) == asked + 1
+    stage.read_back(after=timedelta(seconds=1))
+    assert len(github.asked) == asked + 2
 
 
 def test_an_issue_that_stays_open_overrules_nobody(stage: Stage, github: FakeGitHub) -> None:

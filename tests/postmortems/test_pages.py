@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from tests.incidents.support import ID
 from tests.postmortems.support import BY, URL, Stage
 from watchkeeper.kernel.web.paging import encode_cursor
 from watchkeeper.modules.postmortems.model import Section
+from watchkeeper.modules.postmortems.rendering import html_beside, html_of
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)> [a](javascript:alert(3)) ![x](https://spy.example/x.png)"
@@ -182,3 +184,23 @@ def test_the_api_tells_all_of_a_postmortem_and_refuses_what_is_wrong(stage: Stag
     assert api.get(f"{URL}?cursor={naive}").status_code == 422
     said = api.post(f"{URL}/check", json={"text": "It was human error."}).json()["findings"]
     assert (said[0]["offset"], said[0]["phrase"]) == (7, "human error")
+
+
+async def _answered_meanwhile(slow: str) -> int:
+    """How often the loop turned while this was rendered."""
+    rendering = asyncio.ensure_future(html_beside([slow]))
+    answered = 0
+    while not rendering.done():
+        # Each turn of the loop is somebody else's request.
+        await asyncio.sleep(0.001)
+        answered += 1
+    assert (await rendering)(slow).startswith("<p>[[[")
+    return answered
+
+
+def test_while_a_huge_text_is_rendered_others_are_answered() -> None:
+    assert asyncio.run(_answered_meanwhile("[" * 50_000)) > 10
+
+
+def test_what_is_longer_than_any_section_is_shown_as_it_was_written() -> None:
+    assert html_of("**<b>**" * 200_000).startswith("<pre>**&lt;b&gt;**")

@@ -48,6 +48,14 @@ class FakeGitHub:
     def open(self, number: int) -> None:
         self.issues[number - 1].update(state="open", state_reason="reopened")
 
+    def change(self, number: int, said: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and issue. Told to refuse, it changes nothing; told to hang up, it does, and nobody hears of it."""
+        if not 0 < number <= len(self.issues):
+            return 404, {"message": "Not Found"}
+        if not self.answers or self.answers[0] == "hang_up":
+            self.issues[number - 1].update({"state_reason": None, **said})
+        return 200, self.issues[number - 1]
+
     def add(self, said: dict[str, Any]) -> dict[str, Any]:
         number = len(self.issues) + 1
         made = {
@@ -84,6 +92,10 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             # Told to refuse, it does nothing; told to hang up, it has done it, and nobody hears of it.
             made = github.add(body) if not github.answers or github.answers[0] == "hang_up" else {}
             self._answer(201, made)
+
+        def do_PATCH(self) -> None:
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(*github.change(int(self.path.rpartition("/")[2]), said))
 
         def _answer(self, status: int, body: Any) -> None:
             github.asked.append((self.command, self.path))

@@ -110,7 +110,10 @@ def badges(parts: Mapping[Any, Any]) -> tuple[BadgeSource, ...]:
 
 def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
     """What they add to the scorecard of a service."""
-    return (*runbooks.readiness_checks(db, clock, runbook_lending.linting()),)
+    return (
+        *runbooks.readiness_checks(db, clock, runbook_lending.linting()),
+        *postmortems.readiness_checks(db, clock),
+    )
 
 
 def listeners(clock: Clock, parts: Mapping[Any, Any]) -> tuple[Listener, ...]:

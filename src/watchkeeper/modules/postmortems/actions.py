@@ -41,6 +41,7 @@ from watchkeeper.modules.postmortems.service import require_active
 ABOUT = "action_item"
 REMIND = "postmortems.remind"
 ISSUE = "postmortems.issue"
+TELL = "postmortems.tell_issue"
 _CHANGEABLE = ("title", "detail", "owner", "due_on", "priority", "state")
 
 
@@ -156,7 +157,16 @@ class Actions:
         )
         return wanted
 
+    def tell_issue(self, one: ActionItem) -> None:
+        """Have the issue closed or opened again by due work, where it isn't what the item is. Harmless when repeated:
+        a row for each version of the item, which looks once more before it says anything."""
+        if one.issue_is_behind:
+            payload = {"action": one.id}
+            key = f"{TELL}:{one.id}:{one.version}"
+            work.enqueue(self.session, kind=TELL, key=key, due_at=self.clock.now(), payload=payload)
+
     def _after_change(self, before: ActionItem, now: ActionItem) -> None:
+        self.tell_issue(now)
         moved = (before.due_on, before.owner) != (now.due_on, now.owner)
         if now.state.is_over or moved:
             reason = "it is over" if now.state.is_over else "it was changed"

@@ -269,6 +269,33 @@ class IssueStateRead(_OfAction):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IssueStateTold(_OfAction):
+    kind: ClassVar[str] = "postmortems.issue_state_told"
+
+    repository: str
+    number: int
+    state: str
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        what = "closed" if data["state"] == "closed" else "opened again"
+        return f"The issue {data['repository']}#{data['number']} was {what}, as its action item was."
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueStateRefused(_OfAction):
+    kind: ClassVar[str] = "postmortems.issue_state_refused"
+
+    repository: str
+    number: int
+    problem: str
+
+    @classmethod
+    def describe(cls, data: Mapping[str, Any]) -> str:
+        return f"The issue {data['repository']}#{data['number']} could not be changed: {data['problem']}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackerChanged(Event):
     kind: ClassVar[str] = "postmortems.tracker_changed"
 

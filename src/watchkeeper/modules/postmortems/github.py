@@ -21,6 +21,7 @@ from watchkeeper.modules.postmortems.wire_github import (
     mark_of,
     read_issue,
     read_issues,
+    state_of,
 )
 
 API = "https://api.github.com"
@@ -108,13 +109,20 @@ class GitHub:
         """An issue as it is now."""
         return self._issue(self._ask(tracker, repository, f"/{number}"))
 
+    def set_state(self, tracker: Tracker, action: ActionItem) -> IssueSaid:
+        """Close the issue of an item that is over, or open that of one that isn't; harmless when repeated."""
+        where, number = action.issue.repository, action.issue.number
+        return self._issue(self._ask(tracker, where, f"/{number}", state_of(action), "PATCH"))
+
     def _issue(self, answer: Answer) -> IssueSaid:
         try:
             return read_issue(answer.body)
         except NotUnderstood:
             raise TrackerAway("the answer was no issue") from None
 
-    def _ask(self, tracker: Tracker, repository: str, rest: str, body: bytes | None = None) -> Answer:
+    def _ask(
+        self, tracker: Tracker, repository: str, rest: str, body: bytes | None = None, method: str = "POST"
+    ) -> Answer:
         token = self.key.open(tracker.token_sealed, purpose=_PURPOSE, bound_to=_PURPOSE)
         headers = {
             "Authorization": f"Bearer {token}",
@@ -125,7 +133,7 @@ class GitHub:
         url = f"{tracker.api_url.rstrip('/')}/repos/{repository}/issues{rest}"
         try:
             answer = self.outbound.ask(
-                url, body or b"", headers, largest=_LARGEST, method="GET" if body is None else "POST"
+                url, body or b"", headers, largest=_LARGEST, method="GET" if body is None else method
             )
         except DestinationRefused as refusal:
             raise RefusedByTracker(refusal.detail.rstrip(".")) from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from watchkeeper.modules.postmortems.events import IssueCreated, IssueRefused, I
 from watchkeeper.modules.postmortems.github import GitHub, RefusedByTracker, TrackerAway
 from watchkeeper.modules.postmortems.model import ActionItem, ActionState, IssueState
 from watchkeeper.modules.postmortems.service import BY
+from watchkeeper.modules.postmortems.settings import PostmortemSettings
 from watchkeeper.modules.postmortems.wire_github import IssueSaid
 
 # After so many tries, which takes about two days, somebody has to look.
@@ -77,18 +77,21 @@ class OpenIssue:
             return
         now, tries = self.clock.now(), int(task.payload.get("tries", 0)) + 1
         if result.issue is not None:
-            _put(session, action, now, state=IssueState.OPEN, number=result.issue.number, url=_shown(result.issue))
+            put(session, action, now, state=IssueState.OPEN, number=result.issue.number, url=_shown(result.issue))
             fact: Event = IssueCreated(
-                **_about(action),
+                **about(action),
                 repository=action.issue.repository,
                 number=result.issue.number,
                 found=result.found,
             )
             journal.append(session, fact, by=BY, source=_SOURCE, at=now)
+            # Somebody may have finished the item while its issue was on its way.
+            verbs = Actions(session, self.clock)
+            verbs.tell_issue(verbs.get(action.id))
             return
         if result.later and tries < MOST_TRIES:
-            _put(session, action, now, problem=f"{result.problem}; tried {tries} times, and again soon")
-            wait = max(min(_FIRST_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PAUSE), _asked(result.retry_after))
+            put(session, action, now, problem=f"{result.problem}; tried {tries} times, and again soon")
+            wait = pause_after(tries, result.retry_after)
             work.enqueue(
                 session,
                 kind=ISSUE,
@@ -102,9 +105,17 @@ class OpenIssue:
             )
             return
         problem = result.problem or "it could not be asked for"
-        _put(session, action, now, state=IssueState.REFUSED, problem=problem)
-        fact = IssueRefused(**_about(action), repository=action.issue.repository, problem=problem)
+        put(session, action, now, state=IssueState.REFUSED, problem=problem)
+        fact = IssueRefused(**about(action), repository=action.issue.repository, problem=problem)
         journal.append(session, fact, by=BY, source=_SOURCE, at=now)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a look that began `at` found, by action item: the issue, or why it could not be read."""
+
+    at: datetime
+    said: dict[str, IssueSaid | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,42 +126,52 @@ class ReadBack:
     db: Database
     clock: Clock
     github: GitHub
+    settings: PostmortemSettings
+    # Since when GitHub wants to be left alone, in this process; a restart costs one request.
+    quiet_until: dict[str, datetime] = field(default_factory=dict)
 
-    def act(self, task: Task) -> Mapping[str, IssueSaid | str]:  # noqa: ARG002
-        """By action item: the issue, or why it could not be read. Stops where GitHub is away."""
+    def act(self, task: Task) -> Looked:  # noqa: ARG002
+        """Those whose time it is: the setting counts from now on, not from the next start."""
+        now = self.clock.now()
+        looked, pause = Looked(now), timedelta(minutes=self.settings.read_back_minutes)
         with self.db.read() as session:
             tracker = store_actions.tracker(session)
-            waiting = store_actions.with_issue(session, IssueState.OPEN, IssueState.CLOSED, limit=_AT_ONCE)
-        found: dict[str, IssueSaid | str] = {}
-        if tracker is None:
-            return found
-        for one in waiting:
+            known = store_actions.with_issue(session, IssueState.OPEN, IssueState.CLOSED, limit=_AT_ONCE)
+        if tracker is None or now < self.quiet_until.get(tracker.api_url, now):
+            return looked
+        for one in known:
+            if one.issue.synced_at is not None and one.issue.synced_at > now - pause:
+                continue
             try:
-                found[one.id] = self.github.read(tracker, one.issue.repository, one.issue.number or 0)
+                looked.said[one.id] = self.github.read(tracker, one.issue.repository, one.issue.number or 0)
             except RefusedByTracker as refused:
-                found[one.id] = str(refused)
-            except TrackerAway:
+                looked.said[one.id] = str(refused)
+            except TrackerAway as away:
+                self.quiet_until[tracker.api_url] = now + max(pause, timedelta(seconds=away.retry_after or 0))
                 break
-        return found
+        return looked
 
-    def finish(self, session: Session, task: Task, result: Mapping[str, IssueSaid | str]) -> None:  # noqa: ARG002
-        for action_id, said in result.items():
+    def finish(self, session: Session, task: Task, result: Looked) -> None:  # noqa: ARG002
+        """Record it. What was told to an issue since it was looked at is newer than the look."""
+        for action_id, said in result.said.items():
             action = store_actions.by_id(session, action_id, lock=True)
             if action is None or action.issue.number is None:
                 continue
+            if action.issue.synced_at is not None and action.issue.synced_at > result.at:
+                continue
             now = self.clock.now()
             if isinstance(said, str):
-                _put(session, action, now, problem=said)
+                put(session, action, now, problem=said)
             else:
                 self._noted(session, action, said, now)
 
     def _noted(self, session: Session, action: ActionItem, said: IssueSaid, now: datetime) -> None:
         state = IssueState.CLOSED if said.is_closed else IssueState.OPEN
-        _put(session, action, now, state=state)
+        put(session, action, now, state=state)
         if state is action.issue.state:
             return
         fact = IssueStateRead(
-            **_about(action), repository=action.issue.repository, number=said.number, state=state.value
+            **about(action), repository=action.issue.repository, number=said.number, state=state.value
         )
         journal.append(session, fact, by=BY, source=_SOURCE, at=now)
         wanted = ActionState.OPEN
@@ -160,7 +181,7 @@ class ReadBack:
             Actions(session, self.clock).change(action.id, {"state": wanted}, by=BY, source=_SOURCE)
 
 
-def _put(session: Session, action: ActionItem, now: datetime, **issue: Any) -> None:
+def put(session: Session, action: ActionItem, now: datetime, **issue: Any) -> None:
     """What is known of the issue. The item's version stays: what people edit did not change."""
     problem = str(issue.pop("problem", ""))[:500]
     store_actions.put(session, replace(action, issue=replace(action.issue, synced_at=now, problem=problem, **issue)))
@@ -176,11 +197,14 @@ def _shown(said: IssueSaid) -> str:
     return said.html_url if said.html_url.startswith("https://") else ""
 
 
-def _asked(seconds: int | None) -> timedelta:
-    return timedelta(seconds=min(seconds or 0, 86_400))
+def pause_after(tries: int, asked: int | None) -> timedelta:
+    """How long a tracker that is away is left alone: longer each time, and as long as it asked for."""
+    doubled: int = 2 ** min(tries - 1, 10)
+    grown = min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+    return max(grown, timedelta(seconds=min(asked or 0, 86_400)))
 
 
-def _about(one: ActionItem) -> dict[str, Any]:
+def about(one: ActionItem) -> dict[str, Any]:
     return {
         "action": one.id,
         "postmortem": one.postmortem,

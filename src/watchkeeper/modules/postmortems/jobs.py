@@ -13,7 +13,7 @@ from watchkeeper.kernel.db.database import Database
 from watchkeeper.kernel.work import Handler, Recurring, Task, Transactional
 from watchkeeper.modules.incidents import public as incidents
 from watchkeeper.modules.postmortems import store
-from watchkeeper.modules.postmortems.actions import ISSUE, REMIND
+from watchkeeper.modules.postmortems.actions import ISSUE, REMIND, TELL
 from watchkeeper.modules.postmortems.drafting import Story
 from watchkeeper.modules.postmortems.gathering import Gatherer
 from watchkeeper.modules.postmortems.issues import OpenIssue, ReadBack
@@ -22,6 +22,9 @@ from watchkeeper.modules.postmortems.model import Need, need_of
 from watchkeeper.modules.postmortems.reminding import Reminding
 from watchkeeper.modules.postmortems.service import BY, DUE, Postmortems
 from watchkeeper.modules.postmortems.settings import PostmortemSettings
+from watchkeeper.modules.postmortems.telling import TellIssue
+
+_LOOK_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,17 @@ class Draft:
             Postmortems(session, self.clock, self.settings).draft(result, by=BY, source="worker")
 
 
-def handlers(draft: Draft, reminding: Reminding, opening: OpenIssue) -> Mapping[str, Handler]:
+def handlers(draft: Draft, reminding: Reminding, opening: OpenIssue, telling: TellIssue) -> Mapping[str, Handler]:
     """By kind of work."""
     return {
         DRAFT: draft,
         DUE: Transactional(reminding.of_postmortem),
         REMIND: Transactional(reminding.of_action),
         ISSUE: opening,
+        TELL: telling,
     }
 
 
-def recurring(reading: ReadBack, settings: PostmortemSettings) -> list[Recurring]:
-    """A look at the issues that are open."""
-    return [Recurring("postmortems.read_back", timedelta(minutes=settings.read_back_minutes), reading)]
+def recurring(reading: ReadBack) -> list[Recurring]:
+    """A look at the issues whose time it is."""
+    return [Recurring("postmortems.read_back", _LOOK_EVERY, reading)]

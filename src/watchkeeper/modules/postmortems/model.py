@@ -287,6 +287,12 @@ class ActionItem:
         """The end of the day that it is due on, in UTC."""
         return None if self.due_on is None else end_of(self.due_on)
 
+    @property
+    def issue_is_behind(self) -> bool:
+        """There is an issue, and it is open where this is over, or the other way round."""
+        known = self.issue.number is not None and self.issue.state in (IssueState.OPEN, IssueState.CLOSED)
+        return known and (self.issue.state is IssueState.CLOSED) is not self.state.is_over
+
     def is_overdue(self, at: datetime) -> bool:
         """Still open after its day."""
         return self.due_at is not None and not self.state.is_over and self.due_at <= at

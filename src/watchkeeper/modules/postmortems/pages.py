@@ -27,7 +27,7 @@ from watchkeeper.modules.postmortems.permissions import (
     MANAGE_TRACKER,
     VIEW_POSTMORTEMS,
 )
-from watchkeeper.modules.postmortems.rendering import html_of
+from watchkeeper.modules.postmortems.rendering import html_beside
 from watchkeeper.modules.postmortems.routes import (
     Db,
     Editor,
@@ -300,6 +300,7 @@ async def shared(
 ) -> Response:
     """The public version, as it was when it was shared."""
     one = await db.ask(lambda session: Sharing(session, clock, settings).opened(links.share_of(secret)))
+    html_of = await html_beside([section["text"] for section in one.content["sections"]])
     answer = render(request, "postmortems/shared.html", content=one.content, html_of=html_of, shared_at=one.at)
     # The address is the secret: no other site and no search engine is told of it.
     answer.headers["Referrer-Policy"] = "no-referrer"

@@ -33,7 +33,7 @@ from watchkeeper.modules.postmortems.model import (
     State,
 )
 from watchkeeper.modules.postmortems.permissions import EDIT_POSTMORTEMS
-from watchkeeper.modules.postmortems.rendering import as_markdown, html_of
+from watchkeeper.modules.postmortems.rendering import as_markdown, html_beside
 from watchkeeper.modules.postmortems.routes import Db, Editor, MomentId, Now, PostmortemId, Settings, Viewer
 from watchkeeper.modules.postmortems.routes_actions import action_views
 from watchkeeper.modules.postmortems.routes_shares import Links
@@ -270,6 +270,8 @@ async def _page(
             "findings": _findings(session, store.sections_of(session, found.id)),
         }
 
+    found = await db.ask(read)
+    html_of = await html_beside([text.text for text in found["texts"].values()])
     return render(
         request,
         "postmortems/postmortem.html",
@@ -284,7 +286,7 @@ async def _page(
         html_of=html_of,
         words_of=words_of,
         may_edit=who.may(EDIT_POSTMORTEMS),
-        **await db.ask(read),
+        **found,
     )
 
 

@@ -18,7 +18,7 @@ from watchkeeper.kernel.web.wire import PageForm, page_router
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.postmortems import store_shares
 from watchkeeper.modules.postmortems.permissions import EDIT_POSTMORTEMS, SHARE_POSTMORTEMS
-from watchkeeper.modules.postmortems.rendering import html_of
+from watchkeeper.modules.postmortems.rendering import html_beside
 from watchkeeper.modules.postmortems.routes import Db, Now, PostmortemId, Settings, Viewer
 from watchkeeper.modules.postmortems.routes_shares import Links, ShareId, Sharer
 from watchkeeper.modules.postmortems.service import Postmortems
@@ -101,6 +101,8 @@ async def _preview_page(
             "names": identity.names(session, [one.by for one in shares]),
         }
 
+    found = await db.ask(read)
+    html_of = await html_beside([one["text"] for one in found["made"].content["sections"]])
     return render(
         request,
         "postmortems/public.html",
@@ -109,5 +111,5 @@ async def _preview_page(
         may_share=who.may(SHARE_POSTMORTEMS),
         may_edit=who.may(EDIT_POSTMORTEMS),
         html_of=html_of,
-        **await db.ask(read),
+        **found,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from watchkeeper.modules.postmortems.model import ActionItem
+from watchkeeper.modules.postmortems.model import ActionItem, ActionState
 
 _MENTION = re.compile(r"@(?=\w)")
 
@@ -75,3 +75,11 @@ class Opening:
         lines = [self.action.detail, f"From the postmortem at {self.href}", mark_of(self.action.id)]
         text = "\n\n".join(_MENTION.sub("@\N{ZERO WIDTH SPACE}", one) for one in lines if one)
         return json.dumps({"title": self.action.title, "body": text}).encode()
+
+
+def state_of(action: ActionItem) -> bytes:
+    """What an issue is to be, as JSON: closed with why, or open."""
+    if not action.state.is_over:
+        return json.dumps({"state": "open"}).encode()
+    reason = "completed" if action.state is ActionState.DONE else "not_planned"
+    return json.dumps({"state": "closed", "state_reason": reason}).encode()

@@ -11,6 +11,7 @@ from watchkeeper.kernel.keys import InstallationKey
 from watchkeeper.kernel.outbound import Outbound, OutboundSettings
 from watchkeeper.kernel.web.parts import Parts
 from watchkeeper.kernel.work import Worker
+from watchkeeper.modules.catalog.public import ReadinessCheck
 from watchkeeper.modules.postmortems import (
     jobs,
     pages,
@@ -26,12 +27,24 @@ from watchkeeper.modules.postmortems.github import GitHub
 from watchkeeper.modules.postmortems.issues import OpenIssue, ReadBack
 from watchkeeper.modules.postmortems.jobs import Draft
 from watchkeeper.modules.postmortems.listeners import listeners
+from watchkeeper.modules.postmortems.readiness import KeepsPromises
 from watchkeeper.modules.postmortems.reminding import Reminding
 from watchkeeper.modules.postmortems.settings import PostmortemSettings
 from watchkeeper.modules.postmortems.sharing import ShareLinks
+from watchkeeper.modules.postmortems.telling import TellIssue
 from watchkeeper.modules.postmortems.watching import OwedWatch
 
-__all__ = ["NAV", "ROUTERS", "STATIC", "TEMPLATES", "OwedWatch", "listeners", "postmortem_parts", "worker"]
+__all__ = [
+    "NAV",
+    "ROUTERS",
+    "STATIC",
+    "TEMPLATES",
+    "OwedWatch",
+    "listeners",
+    "postmortem_parts",
+    "readiness_checks",
+    "worker",
+]
 
 # Those with fixed words first: `/postmortems/{postmortem_id}` would take them for ids.
 ROUTERS = (
@@ -68,6 +81,11 @@ def postmortem_parts(
     }
 
 
+def readiness_checks(db: Database, clock: Clock) -> tuple[ReadinessCheck, ...]:
+    """Lines of the catalog's scorecards."""
+    return (KeepsPromises(db, clock),)
+
+
 def worker(parts: Parts, db: Database, clock: Clock) -> Worker:
     """A lane of its own: GitHub may take its time, and a draft reads much."""
     settings, github, base_url = parts[PostmortemSettings], parts[GitHub], parts[ShareLinks].base_url
@@ -78,8 +96,9 @@ def worker(parts: Parts, db: Database, clock: Clock) -> Worker:
             Draft(db, clock, parts[Gatherer], settings),
             Reminding(clock, base_url),
             OpenIssue(db, clock, github, base_url),
+            TellIssue(db, clock, github),
         ),
-        recurring=jobs.recurring(ReadBack(db, clock, github), settings),
+        recurring=jobs.recurring(ReadBack(db, clock, github, settings)),
         lane="postmortems",
         threads=_THREADS,
     )
