@@ -71,6 +71,10 @@ class FakeGitHub:
         return made
 
 
+def _quiet(*_: Any) -> None:
+    """Tests are quiet."""
+
+
 def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,8 +98,8 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self._answer(201, made)
 
         def do_PATCH(self) -> None:
-            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._answer(*github.change(int(self.path.rpartition("/")[2]), said))
+            said = self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(*github.change(int(self.path.rpartition("/")[2]), json.loads(said)))
 
         def _answer(self, status: int, body: Any) -> None:
             github.asked.append((self.command, self.path))
@@ -118,7 +122,6 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(sent)
 
-        def log_message(self, *_: Any) -> None:
-            """Tests are quiet."""
+        log_message = _quiet
 
     return Handler

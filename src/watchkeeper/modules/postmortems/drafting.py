@@ -160,7 +160,7 @@ def _causes(story: Story) -> str:
         mark = " **This is the change that was undone.**" if one.undone else ""
         why = f" ({'; '.join(one_line(each, 120) for each in one.why)})" if one.why else ""
         lines.append(f"- {one_line(one.text)}{_of(one.service)}, {when}{why}.{mark}")
-    return "\n".join([*lines, "", "*These came before it; whether they caused it is for people to say.*"])
+    return "\n".join([*lines, "", "*These came before it; whether they had a part in it is for people to say.*"])
 
 
 def _of(service: str | None) -> str:

@@ -271,7 +271,6 @@ async def _page(
         }
 
     found = await db.ask(read)
-    html_of = await html_beside([text.text for text in found["texts"].values()])
     return render(
         request,
         "postmortems/postmortem.html",
@@ -283,7 +282,7 @@ async def _page(
         next_states=NEXT,
         ActionStates=ActionState,
         Priorities=Priority,
-        html_of=html_of,
+        html_of=await html_beside([text.text for text in found["texts"].values()]),
         words_of=words_of,
         may_edit=who.may(EDIT_POSTMORTEMS),
         **found,
