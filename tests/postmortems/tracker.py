@@ -83,9 +83,8 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             path, _, query = self.path.partition("?")
             last = path.rpartition("/")[2]
             if last.isdecimal():
-                number = int(last)
-                known = 0 < number <= len(github.issues)
-                self._answer(200 if known else 404, github.issues[number - 1] if known else {"message": "Not Found"})
+                known = 0 < int(last) <= len(github.issues)
+                self._answer(200 if known else 404, github.issues[int(last) - 1] if known else {"message": "Not Found"})
                 return
             page = int(dict(part.split("=") for part in query.split("&"))["page"])
             newest = list(reversed(github.issues))

@@ -255,7 +255,6 @@ async def _page(
         actions = store_actions.listed(session, store_actions.ActionFilter(postmortem=found.id))
         facts = read_facts(session, FactFilter(subjects=(found.id, *(one.id for one in actions))), limit=_HISTORY)
         reviews = store.reviews_of(session, found.id)
-        staff = [one for one in identity.staff(session) if one.active and one.responds]
         people = [found.lead, *(one.owner for one in actions), *(one.person for one in reviews)]
         return {
             "one": found,
@@ -263,7 +262,7 @@ async def _page(
             "moments": store.moments_of(session, found.id),
             "actions": action_views(session, actions, clock),
             "reviews": reviews,
-            "staff": staff,
+            "staff": [one for one in identity.staff(session) if one.active and one.responds],
             "facts": [(fact, describe_fact(fact)) for fact in facts],
             "names": identity.names(session, [*(one for one in people if one), *(fact.actor for fact in facts)]),
             "has_tracker": store_actions.tracker(session) is not None,
