@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.emergencies import befall
 from tests.browser.objectives import burns, define_objectives
 from tests.browser.parameters import configure
 from tests.browser.shop import GATEWAY, ORDERS, Shop
@@ -31,7 +32,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SCREENSHOTS = Path(__file__).parents[2] / "var/screenshots"
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+SIZES = {"desktop": (1280, 800), "phone": (375, 812)}
 PASSWORD = "four unrelated garden verbs"
 Open = Callable[..., "Page"]
 
@@ -80,6 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Itera
         eventually(lambda: _is_visible(server))
         define_objectives(server.client)
         eventually(lambda: burns(server.client), within=60)
+        befall(server.client)
         yield server
 
 

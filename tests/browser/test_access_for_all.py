@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser.conftest import Open, keep_picture, opening
+from tests.browser.emergencies import RULE, RUNBOOK, places
 from tests.browser.objectives import BURNING, TARGETS
 from tests.browser.parameters import FLAG, LIMITS, PARAMETER
 from tests.browser.shop import GATEWAY
@@ -50,6 +51,20 @@ PAGES = [
     "/slos/adjustments",
     "/slos/policies",
     "/slos/data-sources",
+    "/incidents",
+    "/incidents/{incident}",
+    "/incidents/new",
+    "/runbooks",
+    f"/runbooks/{RUNBOOK}",
+    f"/runbooks/{RUNBOOK}/start",
+    "/runs/{run}",
+    "/recovery",
+    f"/recovery/rules/{RULE}",
+    "/recovery/attempts/{attempt}",
+    "/postmortems",
+    "/postmortems/{postmortem}",
+    "/postmortems/{postmortem}/public",
+    "/postmortems/actions",
     "/status",
     "/status/history",
     "/status/subscribe",
@@ -68,7 +83,7 @@ AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").partiti
 
 def named(path: str) -> str:
     """A file's name for a path."""
-    return re.sub(r"[/?&=]", "-", path)
+    return re.sub(r"[/?&={}]", "-", path)
 
 
 def audit(page: Page, question: str) -> Any:
@@ -76,9 +91,16 @@ def audit(page: Page, question: str) -> Any:
     return page.evaluate(f"{AUDIT}.{question}()")
 
 
+@pytest.fixture(scope="module")
+def found(server: RunningServer) -> Callable[[str], str]:
+    """A path with the ids of what befell."""
+    ids = places(server.client)
+    return lambda path: path.format(**ids)
+
+
 @pages
-def test_a_phone_scrolls_down_and_never_sideways(visit: Open, path: str) -> None:
-    page = visit(path, "phone")
+def test_a_phone_scrolls_down_and_never_sideways(visit: Open, found: Callable[[str], str], path: str) -> None:
+    page = visit(found(path), "phone")
     page.wait_for_load_state("networkidle") if path != "/timeline" else page.wait_for_load_state()
     assert audit(page, "sideways") == []
     keep_picture(page, f"phone{named(path)}")
@@ -86,11 +108,15 @@ def test_a_phone_scrolls_down_and_never_sideways(visit: Open, path: str) -> None
 
 @pytest.fixture(scope="module", params=PAGES)
 def desktop(
-    request: pytest.FixtureRequest, chromium: Browser, server: RunningServer, alice: Any
+    request: pytest.FixtureRequest,
+    chromium: Browser,
+    server: RunningServer,
+    alice: Any,
+    found: Callable[[str], str],
 ) -> Iterator[tuple[str, Page]]:
     """A path and its page at a desk, opened once for all that is looked at there."""
     with opening(chromium) as open_it:
-        yield request.param, open_it(f"{server.url}{request.param}", storage_state=alice, color_scheme="light")
+        yield request.param, open_it(f"{server.url}{found(request.param)}", storage_state=alice, color_scheme="light")
 
 
 def test_everything_that_can_be_used_has_a_name(desktop: tuple[str, Page]) -> None:
@@ -100,6 +126,10 @@ def test_everything_that_can_be_used_has_a_name(desktop: tuple[str, Page]) -> No
     # The public page goes by the product's name.
     assert page.title().endswith("· Watchkeeper") or path in ("/status", "/status/history")
     assert audit(page, "repeated") == []
+
+
+def test_a_desk_scrolls_down_and_never_sideways(desktop: tuple[str, Page]) -> None:
+    assert audit(desktop[1], "sideways") == []
 
 
 def test_headings_are_an_outline(desktop: tuple[str, Page]) -> None:
@@ -124,8 +154,8 @@ def test_whoever_uses_the_keyboard_sees_where_they_are(desktop: tuple[str, Page]
 
 
 @pages
-def test_text_can_be_read_by_weak_eyes_in_the_dark(visit: Open, path: str) -> None:
-    page = visit(path, color_scheme="dark")
+def test_text_can_be_read_by_weak_eyes_in_the_dark(visit: Open, found: Callable[[str], str], path: str) -> None:
+    page = visit(found(path), color_scheme="dark")
     assert audit(page, "pale") == []
     keep_picture(page, f"dark{named(path)}")
 

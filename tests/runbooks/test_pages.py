@@ -158,7 +158,7 @@ def test_the_heading_that_repeats_the_title_is_not_shown_twice() -> None:
     assert '<span id="shop"></span>' in html
     assert '<h2 id="rollback">Rollback</h2>' in html
     other = text_of("Words.\n").replace("# Shop", "# Another title", 1)
-    assert '<h1 id="another-title">Another title</h1>' in str(html_of(content_of("shop", other)))
+    assert '<h2 id="another-title">Another title</h2>' in str(html_of(content_of("shop", other)))
 
 
 def test_what_output_says_is_text_too(server: Serving) -> None:

@@ -57,6 +57,11 @@ def _shown(tokens: list[Token], title: str) -> list[Token]:
         # Its anchor stays, so that links to it and the anchors of those that follow are right.
         tokens[0].hidden = tokens[2].hidden = True
         tokens[1].children = []
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close") and not token.hidden]
+    if any(token.tag == "h1" for token in headings):
+        # The page's own heading is the title, and there is one such heading on a page.
+        for token in headings:
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
     return tokens
 
 
