@@ -9,6 +9,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
+from tests.runbooks.serving import serving
+from tests.runbooks.support import block, text_of
 from watchkeeper.app.cli import cli
 
 
@@ -108,3 +110,51 @@ def test_a_file_that_can_not_be_read_is_told_with_its_place(tmp_path: Path) -> N
     assert found.exit_code == 1
     assert f"{path}:3:1: expected one of" in found.stderr
     assert ask("lint", str(tmp_path / "none.md")).exit_code == 1
+
+
+def test_a_runbook_is_found_read_signed_off_run_and_undone_by_commands(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        secret = (tmp_path / "data" / "control.token").read_text(encoding="ascii").strip()
+        env = {"WATCHKEEPER_SERVER": server.url, "WATCHKEEPER_TOKEN": secret}
+
+        def said(*arguments: str, code: int = 0) -> str:
+            found = CliRunner().invoke(cli, ["runbook", *arguments], env=env)
+            assert found.exit_code == code, found.output
+            return found.stdout + found.stderr
+
+        assert "There are no runbooks yet" in said("list")
+        body = block("printf '%s \\033[2J' $WK_WORD", "run=shell id=say title='Say it' undo=hush") + block(
+            "echo", "run=shell id=hush"
+        )
+        text = text_of("Of marmalade.\n\n" + body + "- [ ] Tell the others\n", "inputs: [{name: word}]\n")
+        revision = server.keep(text, approve=False)
+        assert "reviewed never, overdue; " in said("list")
+        assert "not signed off" in said("list", "--service", "shop")
+        assert "$WK_WORD" in said("show", "shop")
+        assert "/runbooks/shop#rollback" in said("search", "MARMALADE")
+        assert "Nothing was found" in said("search", "plum")
+        assert "expected a section 'Overview'" in said("lint", code=1)
+        assert "Nobody signed revision" in said("run", "shop", "--input", "word=a", code=1)
+        assert "changed since you read it" in said("approve", "shop", "--revision", "0" * 64, code=1)
+        assert f"revision {revision[:12]} is signed off" in said("approve", "shop", "--revision", revision)
+        assert "word: " in said("run", "shop", code=1)
+        assert "name=value was expected" in said("run", "shop", "--input", "word", code=1)
+        assert "(rehearsal)" in said("run", "shop", "--input", "word=a", "--dry-run") + said("runs")
+        run = json.loads(said("run", "shop", "--input", "word=$(reboot)", "--reason", "a drill", "--json"))["id"]
+        assert f"{run}: running, at /runs/{run}" in said("status", run)
+        with server.runner(f"revisions: [{revision}]\n", "--once"):
+            assert "1. Say it: waiting (waits for runner)" in said("confirm", run, "1")
+            assert "waits for check" in said("status", run, "--wait")
+        # To the letter, and nothing of it tells the terminal anything.
+        assert "       $(reboot) \ufffd[2J" in said("status", run)
+        assert "This step is succeeded" in said("confirm", run, "1", code=1)
+        assert f"{run}: succeeded" in said("check", run, "2", "--note", "told")
+        assert "2. Tell the others: succeeded: told" in said("status", run)
+        undoing = json.loads(said("undo", run, "1", "--json"))["id"]
+        assert undoing in said("runs", "--open", "--runbook", "shop")
+        assert "1. Say it" not in said("skip", undoing, "1", "--reason", "not now")
+        again = json.loads(said("run", "shop", "--input", "word=a", "--step", "say", "--json"))["id"]
+        assert "1. Say it: cancelled" in said("stop", again)
+        assert f"{again}: cancelled" in said("status", again, "--wait", code=1)
+        assert "There is no such run" in said("status", "run_none", code=1)
+        assert "There is no runbook" in said("show", "none", code=1)

@@ -200,6 +200,22 @@ def test_what_a_script_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     assert not is_alive(int(pids.read_text(encoding="ascii")))
 
 
+def test_a_script_that_kills_who_holds_it_ends_all_the_same_and_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    found = run(f"echo $$ > {pids}; sleep 600 & echo $! >> {pids}; kill -9 $PPID; echo on; sleep 600")
+    assert (found.state, found.detail) == (State.FAILED, "it was stopped from outside")
+    assert [pid for pid in map(int, pids.read_text(encoding="ascii").split()) if is_alive(pid)] == []
+
+
+def test_what_gets_away_for_good_and_writes_on_is_not_waited_for_either(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    loop = f"echo $$ > {pid}; trap '' PIPE; while sleep 0.1; do echo away || exit; done"
+    found = run(f'setsid sh -c "$WK_WORD" & until [ -s {pid} ]; do :; done; kill -9 $PPID; sleep 600', word=loop)
+    assert (found.state, found.detail) == (State.FAILED, "it was stopped from outside")
+    # Nobody reads any more, so that its next word ends it.
+    assert not is_alive(int(pid.read_text(encoding="ascii")))
+
+
 def test_a_step_is_stopped_when_it_is_told_so() -> None:
     found = run("echo begun; sleep 600", tell=lambda text, _bytes: "begun" in text)
     assert (found.state, found.output) == (State.CANCELLED, "begun\n")

@@ -45,6 +45,7 @@ def test_a_runbook_is_read_signed_off_run_and_undone_on_its_pages(server: Servin
     revision = server.keep(text_of(body + "- [ ] Tell the others\n", INPUT), approve=False)
     shown = page(server, "/runbooks/shop")
     assert "not signed off: no step runs" in shown
+    assert "Never reviewed · never rehearsed" in shown
     assert "Rollback: run 2 steps" in shown
     assert press(server, "/runbooks/shop/approve", revision=revision) == "/runbooks/shop"
     assert "signed off" in page(server, "/runbooks")
@@ -67,8 +68,18 @@ def test_a_runbook_is_read_signed_off_run_and_undone_on_its_pages(server: Servin
     assert "cancelled" in page(server, run)
     rehearsal = press(server, "/runbooks/shop/start", **{"step": "say", "input.word": "x", "dry_run": "yes"})
     assert "rehearsal: nothing is done" in page(server, rehearsal)
+    assert "Never reviewed · rehearsed" in page(server, "/runbooks/shop")
     assert "Rehearsed</dt><dd>never" not in page(server, "/runbooks/shop")
     assert "Shop (rehearsal)" in page(server, "/runs")
+
+
+def test_a_rollback_is_offered_before_whatever_stands_above_it(server: Serving) -> None:
+    body = block("echo", "run=shell id=back") + "## Warm up\n\n" + block("echo", "run=shell id=warm")
+    text = text_of(body).replace("## Rollback", "## Look\n\n" + block("echo", "run=shell id=look") + "## Rollback", 1)
+    server.keep(text, "order")
+    said = page(server, "/runbooks/order")
+    offered = [said.index(f"{one}: run 1 step") for one in ("Rollback", "Look", "Warm up")]
+    assert offered == sorted(offered)
 
 
 def test_who_may_only_read_is_shown_no_buttons(server: Serving) -> None:
@@ -140,7 +151,7 @@ def test_the_api_lists_shows_searches_and_says_what_is_wrong(server: Serving) ->
         ("[a](https://x.example/?a=1&b=2)", '<a href="https://x.example/?a=1&amp;b=2" rel="noopener noreferrer">'),
         ("[a](other.md#here)", '<a href="/runbooks/other#here">'),
         ("[a](#rollback)", '<a href="#rollback">'),
-        ("- [ ] Tell <b>them</b>", "\u2610 Tell &lt;b&gt;them&lt;/b&gt;"),
+        ("- [ ] Tell <b>them</b>", '<li class="wr-box">\u2610 Tell &lt;b&gt;them&lt;/b&gt;'),
         ("## A <b>head</b>", '<h2 id="a-bheadb">A &lt;b&gt;head&lt;/b&gt;</h2>'),
         ("```sh\n</code><script>\n```", "&lt;/code&gt;&lt;script&gt;"),
     ],
@@ -159,6 +170,18 @@ def test_the_heading_that_repeats_the_title_is_not_shown_twice() -> None:
     assert '<h2 id="rollback">Rollback</h2>' in html
     other = text_of("Words.\n").replace("# Shop", "# Another title", 1)
     assert '<h2 id="another-title">Another title</h2>' in str(html_of(content_of("shop", other)))
+
+
+def test_a_step_says_in_the_text_what_happens_when_it_is_run() -> None:
+    steps = block("shop release v1", "run=shell id=back title='Run v1' confirm=second timeout=2m expect=ok undo=forth")
+    html = str(
+        html_of(content_of("shop", text_of(steps + block("true", "run=shell id=forth repeatable") + block("x", ""))))
+    )
+    assert html.count('class="wr-step"') == 2
+    assert "<b>Run v1</b>" in html
+    said = "back: runs on a runner; asks a second person; at most 2 min; expects &#x27;ok&#x27;; undone by forth"
+    assert said in html
+    assert "forth: runs on a runner; asks first; at most 5 min; may be repeated" in html
 
 
 def test_what_output_says_is_text_too(server: Serving) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchkeeper.app import cli_runbook_runs
 from watchkeeper.app.cli_api import ask
+from watchkeeper.app.cli_runbook_runs import inputs_of, show_run
 from watchkeeper.app.console import (
     CommandRefused,
     DatabaseOption,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from watchkeeper.modules.runbooks.public import Known, Problem
 
 runbook_cli = typer.Typer(help="Runbooks: what to do at night.", no_args_is_help=True)
+cli_runbook_runs.add_to(runbook_cli)
 _FOLDER = Path("ops/runbooks")
 
 
@@ -205,11 +208,11 @@ def run(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a run of steps. Each waits until somebody confirms it, on its page or by the API."""
+    """Start a run of steps. Each waits until somebody confirms it: on its page, or with `runbook confirm RUN STEP`."""
     with refusals_end_the_command():
         import secrets
 
-        inputs = dict(one.partition("=")[::2] for one in given or [])
+        inputs = inputs_of(given)
         order = {"steps": step or None, "inputs": inputs, "dry_run": dry_run, "reason": reason}
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         path = f"/runbooks/{_in_path(name)}/runs"
@@ -217,10 +220,7 @@ def run(
         if as_json:
             print_json(found)
             return
-        out.print(f"{found['id']}: {found['state']}, at /runs/{found['id']}", markup=False)
-        for one in found["steps"]:
-            waits = f" (waits for {one['waits_for'].replace('_', ' ')})" if one["waits_for"] else ""
-            out.print(f"  {one['number']}. {one['title']}: {one['state']}{waits}", markup=False)
+        show_run(found)
 
 
 def _write(path: Path, text: str) -> None:

@@ -97,8 +97,10 @@ class LiveValues:
 
         def read(session: Session) -> dict[str, slo.Figures]:
             services = [one.name for one in catalog.services(session)]
-            found = (one for name in services for one in slo.figures_of(session, self.engine, name, now))
-            return {one.definition.name: one for one in found if one.definition.name in names}
+            every = [one for name in services for one in slo.figures_of(session, self.engine, name, now)]
+            # Of several targets of an objective the one with least left, which comes last.
+            found = sorted((one for one in every if one.definition.name in names), key=_left, reverse=True)
+            return {one.definition.name: one for one in found}
 
         return await self.db.ask(read)
 
@@ -127,6 +129,18 @@ class LiveValues:
         return Value(metric, title, text, "info", href, now)
 
 
+def _left(figures: slo.Figures) -> float:
+    return figures.budget.remaining - figures.budget.overspent
+
+
+def _over(figures: slo.Figures) -> str:
+    window = figures.definition.window
+    if window.rolling is None:
+        return f"this {window.calendar}"
+    days = window.rolling / timedelta(days=1)
+    return f"over {days:g} d" if days > 1 else f"over {days * 24:g} h"
+
+
 def _of_slo(metric: Metric, figures: slo.Figures | None) -> Value:
     name = metric.name.removeprefix(_OF_SLO)
     href = f"/slos/{quote(name)}"
@@ -134,5 +148,6 @@ def _of_slo(metric: Metric, figures: slo.Figures | None) -> Value:
         return Value(metric, metric.title or name, "nothing measured", "muted", href)
     left = figures.budget.remaining
     kind = "ok" if left > 0.5 else "warning" if left > 0 else "danger"
-    text = f"{figures.share:.3%}, {max(left, 0):.0%} of the budget left"
+    of = f"{figures.objective.name}: " if figures.objective.name != "main" else ""
+    text = f"{of}{figures.share:.3%} {_over(figures)}, {left:.0%} of the budget left"
     return Value(metric, metric.title or name, text, kind, href, figures.newest)

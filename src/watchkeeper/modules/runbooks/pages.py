@@ -33,6 +33,7 @@ NAV = (NavItem("Runbooks", "/runbooks", "code", order=18, permission=VIEW_RUNBOO
 Live = Annotated[LiveMetrics, part(LiveMetrics)]
 ServiceName = Annotated[str, Path(min_length=1, max_length=300)]
 _SHOWN_RUNS = 10
+_ROLLBACK = "rollback"
 STATES = {
     "waiting": "warning",
     "running": "info",
@@ -176,6 +177,8 @@ async def _page(
         for anchor, steps in content.procedures().items()
         if any(one.how is not How.MANUAL for one in steps)
     ]
+    # Whoever is in a hurry mostly wants the release before.
+    procedures.sort(key=lambda one: one[1] != _ROLLBACK)
     return render(
         request,
         "runbooks/runbook.html",

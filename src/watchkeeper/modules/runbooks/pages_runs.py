@@ -20,6 +20,7 @@ from watchkeeper.modules.runbooks.model import How, Runbook, Step
 from watchkeeper.modules.runbooks.pages import STATES
 from watchkeeper.modules.runbooks.permissions import RUN_RUNBOOKS
 from watchkeeper.modules.runbooks.public import Running
+from watchkeeper.modules.runbooks.rendering import words_of
 from watchkeeper.modules.runbooks.routes import Db, Name, Now, Responder, RunId, StepNumber, TheRunning, Viewer
 from watchkeeper.modules.runbooks.running import Runs
 from watchkeeper.modules.runbooks.runs import Run, inputs_of
@@ -185,6 +186,8 @@ async def _run_page(
         refusal=refusal,
         states=STATES,
         words=WORDS,
+        how=How,
+        step_words=words_of,
         may_run=who.may(RUN_RUNBOOKS),
         waits_for_me=now is not None and now.waits_for.value in ("confirmation", "second_person", "check"),
         about_href=_about_href(found["run"]),

@@ -32,7 +32,8 @@ def _rendered(name: str, text: str) -> Markup:
     content = content_of(name, text)
     lines = text.removeprefix("\ufeff").splitlines()
     ends = [number for number, line in enumerate(lines) if line.rstrip() == "---"]
-    body = "\n".join(["", *([""] * ends[1]), *lines[ends[1] + 1 :]][1:]) if len(ends) > 1 else text
+    # As many lines before the body as in the file: steps are known by theirs.
+    body = "\n".join([*([""] * (ends[1] + 1)), *lines[ends[1] + 1 :]]) if len(ends) > 1 else text
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     environment: dict[str, Any] = {
         "anchors": iter([one.anchor for one in content.sections]),
@@ -52,6 +53,8 @@ def _shown(tokens: list[Token], title: str) -> list[Token]:
         for said, box in (("[ ] ", "\u2610 "), ("[x] ", "\u2611 "), ("[X] ", "\u2611 ")):
             if first.content.startswith(said):
                 first.content = box + first.content.removeprefix(said)
+                # The box is its bullet.
+                tokens[number - 2].attrSet("class", "wr-box")
     repeats = len(tokens) > 2 and tokens[0].tag == "h1" and tokens[1].content.strip() == title.strip()
     if repeats:
         # Its anchor stays, so that links to it and the anchors of those that follow are right.
@@ -105,15 +108,19 @@ class _Renderer(RendererHTML):
 
 
 def _head(step: Step) -> str:
-    said = [_HOW.get(step.how, ""), *_words(step)]
+    said = [_HOW.get(step.how, ""), *words_of(step)]
     words = escape("; ".join(one for one in said if one))
-    return f'<p class="wr-step-head"><b>{escape(step.key)}</b> <span class="wk-muted">{words}</span></p>'
+    title = escape(step.title)
+    return f'<p class="wr-step-head"><b>{title}</b> <span class="wk-muted">{escape(step.key)}: {words}</span></p>'
 
 
-def _words(step: Step) -> Iterator[str]:
+def words_of(step: Step) -> Iterator[str]:
+    """What there is to know of a step before it begins."""
     confirm: Mapping[str, str] = {"none": "asks nobody", "confirm": "asks first", "second": "asks a second person"}
     yield confirm[step.confirm.value]
     yield f"at most {step.timeout} s" if step.timeout < 120 else f"at most {step.timeout // 60} min"
+    if step.expect:
+        yield f"expects {step.expect!r}"
     if step.undo:
         yield f"undone by {step.undo}"
     if step.repeatable:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess  # nosec B404 (a runner runs what was signed off)
 import sys
 import tempfile
@@ -132,12 +134,12 @@ class _Script:
         with os.fdopen(reading, encoding="utf-8") as said, keeper.stdin, keeper.stdout:
             keeper.stdin.write(json.dumps(self._order()).encode() + b"\n")
             keeper.stdin.flush()
-            stopped, late = self._follow(keeper.stdout, output, tell)
+            stopped, late = self._follow(keeper, output, tell)
             if stopped or late:
                 # Whoever it was told by is gone, as far as it knows: it ends everything.
                 keeper.stdin.close()
-            self._drain(keeper.stdout, output)
             ended = self._said(said, keeper)
+            self._drain(keeper.stdout, output)
         output.end()
         return self._report(output, ended, stopped=stopped, late=late)
 
@@ -150,9 +152,12 @@ class _Script:
             "limits": dict(self.executor.allowed.limits),
         }
 
-    def _follow(self, stream: IO[bytes], output: Output, tell: Callable[[str, int], bool]) -> tuple[bool, bool]:
+    def _follow(
+        self, keeper: subprocess.Popen[bytes], output: Output, tell: Callable[[str, int], bool]
+    ) -> tuple[bool, bool]:
         """Read until the end. Answers whether it is to be stopped, and whether the keeper itself is late."""
-        clock = self.executor.clock
+        clock, stream = self.executor.clock, keeper.stdout
+        assert stream is not None  # noqa: S101 (asked for above)
         latest = clock.monotonic() + self.step.timeout + _GRACE_SECONDS
         told = clock.monotonic()
         with selectors.DefaultSelector() as selector:
@@ -163,6 +168,9 @@ class _Script:
                     if not chunk:
                         return False, False
                     output.take(chunk)
+                if keeper.poll() is not None:
+                    # It said how the script ended, or somebody killed it and what it held goes on writing.
+                    return False, False
                 now = clock.monotonic()
                 if now > latest:
                     return False, True
@@ -172,17 +180,29 @@ class _Script:
                         return True, False
 
     def _drain(self, stream: IO[bytes], output: Output) -> None:
-        while chunk := os.read(stream.fileno(), _CHUNK):
-            output.take(chunk)
+        """The rest; what got away from its keeper and still holds the stream is not waited for, and cut off."""
+        clock = self.executor.clock
+        latest = clock.monotonic() + _TELL_EVERY
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while (left := latest - clock.monotonic()) > 0 and selector.select(left):
+                if not (chunk := os.read(stream.fileno(), _CHUNK)):
+                    return
+                output.take(chunk)
 
     def _said(self, said: IO[str], keeper: subprocess.Popen[bytes]) -> dict[str, Any]:
-        text = said.read()
         try:
             keeper.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             keeper.kill()
             keeper.wait()
-        found: dict[str, Any] = json.loads(text) if text else {"failed": "it was stopped from outside"}
+        found: dict[str, Any] = {}
+        for line in said.read().splitlines():
+            found |= json.loads(line)
+        if not found.keys() & {"exit_code", "failed"}:
+            with contextlib.suppress(OSError, KeyError):
+                os.killpg(found["group"], signal.SIGKILL)
+            found["failed"] = "it was stopped from outside"
         return found
 
     def _report(self, output: Output, ended: Mapping[str, Any], *, stopped: bool, late: bool) -> Report:

@@ -1,8 +1,8 @@
 """Holds one script and all that it starts: a program of its own, without anything but the standard library.
 
 It is told what to run on its standard input, which stays open while whoever asked is alive: when that ends, so does
-everything here, so that no step outlives its runner. How the script ended is written as JSON to the file descriptor
-that the last argument names.
+everything here, so that no step outlives its runner. To the file descriptor that the last argument names go two lines
+of JSON: which group of processes the script is, and how it ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_ROUNDS = 200
 
@@ -31,7 +32,7 @@ def main() -> None:
     report = int(sys.argv[1])
     os.set_inheritable(report, False)
     _adopt_orphans()
-    os.write(report, json.dumps(_run(order)).encode())
+    os.write(report, json.dumps(_run(order, report)).encode())
     # A thread still waits for the asker's end, and would hold up an orderly end of this process.
     os._exit(0)
 
@@ -47,7 +48,7 @@ def _first_line() -> bytes:
     return bytes(found)
 
 
-def _run(order: dict[str, Any]) -> dict[str, Any]:
+def _run(order: dict[str, Any], report: int) -> dict[str, Any]:
     try:
         child = subprocess.Popen(  # noqa: S603  # nosec B603 (the runner's list allowed this script)
             order["command"],
@@ -55,7 +56,7 @@ def _run(order: dict[str, Any]) -> dict[str, Any]:
             env=order["environment"],
             cwd=order["folder"],
             start_new_session=True,
-            preexec_fn=lambda: _limit(order["limits"]),  # safe: this process has one thread so far
+            preexec_fn=lambda: _begin(order["limits"], report),  # safe: this process has one thread so far
         )
     except OSError as error:
         return {"failed": f"{order['command'][0]} can't be started: {error.strerror}"}
@@ -79,7 +80,11 @@ def _end_with_asker(child: subprocess.Popen[bytes], ended: threading.Event) -> N
         os._exit(1)
 
 
-def _limit(limits: dict[str, int]) -> None:
+def _begin(limits: dict[str, int], report: int) -> None:
+    # For whoever asked, before the script can do anything: should it kill its keeper, nobody else knows what to end.
+    os.write(report, json.dumps({"group": os.getpid()}).encode() + b"\n")
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.umask(0o077)
     for name, most in limits.items():
         kind = getattr(resource, name)
