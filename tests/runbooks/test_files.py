@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.runbooks.support import FRONT, block, read, text_of
@@ -70,6 +70,8 @@ def test_a_wrong_file_is_told_with_line_column_and_what_was_expected(text: str, 
 
 
 @given(st.text(max_size=400), st.text(max_size=60))
+@example("a\0b", "")
+@example("", "a: \0")
 def test_no_text_makes_the_reader_fail(body: str, more: str) -> None:
     for text in (body, FRONT.format(more=more + "\n") + body):
         complaints = Complaints()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -159,7 +160,7 @@ def test_inputs_are_checked_before_anything_begins(stage: Stage) -> None:
     assert stage.start(inputs={"release": "v1", "count": "7"}).inputs == {"release": "v1", "count": 7}
     (fact,) = stage.facts("runbooks.run_started")
     assert fact.data["inputs"] == ["release", "count"]
-    assert "v1" not in str(fact.data)
+    assert re.search(r"\bv1\b", str(fact.data)) is None
 
 
 def test_a_rehearsal_shows_what_would_be_done_and_does_nothing(stage: Stage) -> None:

@@ -72,6 +72,9 @@ def read_text(
     if not _NAME.fullmatch(name):
         complaints.add(Position(file), "a name of small letters, digits, dots and dashes, such as shop.md")
         return None
+    if "\0" in text:
+        complaints.add(Position(file, text[: text.index("\0")].count("\n") + 1), "text without NUL characters")
+        return None
     lines = text.removeprefix("\ufeff").splitlines()
     end = _end_of_front_matter(file, lines, complaints)
     if end is None:
