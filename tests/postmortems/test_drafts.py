@@ -112,15 +112,15 @@ def test_the_suspects_are_named_and_which_of_them_was_undone(stage: Stage) -> No
     at = stage.clock.now()
     stage.suspects = lambda _session, _incident: (
         Cause("shop.pool_size was changed from 20 to 2", at, "shop", 0.9, ("11 s before",), True),
-        Cause("Release 41 of shop", at - timedelta(minutes=9), "shop", 0.4),
+        Cause("Release 41 runs.", at - timedelta(minutes=9), "shop", 0.4),
     )
     stage.clock.advance(timedelta(seconds=11))
     stage.incident()
     one = stage.postmortem()
     causes = stage.text(one, Section.CAUSES)
-    assert "pool_size was changed from 20 to 2 on shop" in causes
+    assert "shop.pool_size was changed from 20 to 2, under a minute before" in causes
     assert "the change that was undone" in causes
-    assert "Release 41" in causes
+    assert "Release 41 runs on shop, 9 min before" in causes
     assert "could be undone" in stage.text(one, Section.HELPED)
 
 

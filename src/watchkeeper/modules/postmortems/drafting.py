@@ -159,12 +159,10 @@ def _causes(story: Story) -> str:
         when = f"{words_of(ahead)} before the first symptom" if ahead >= timedelta() else "after the first symptom"
         mark = " **This is the change that was undone.**" if one.undone else ""
         why = f" ({'; '.join(one_line(each, 120) for each in one.why)})" if one.why else ""
-        lines.append(f"- {one_line(one.text)}{_of(one.service)}, {when}{why}.{mark}")
+        said = one_line(one.text).rstrip(".")
+        where = "" if one.service is None or one.service in said else f" on {one.service}"
+        lines.append(f"- {said}{where}, {when}{why}.{mark}")
     return "\n".join([*lines, "", "*These came before it; whether they had a part in it is for people to say.*"])
-
-
-def _of(service: str | None) -> str:
-    return f" on {service}" if service else ""
 
 
 def _listed(names: Sequence[str]) -> str:
