@@ -1,6 +1,7 @@
 """Pages of runbooks: the list with what is wrong, and one of them to read at night."""
 
 # Annotations are kept as objects for FastAPI.
+import asyncio
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from watchkeeper.modules.catalog import public as catalog
 from watchkeeper.modules.identity import public as identity
 from watchkeeper.modules.runbooks import store, store_runs
 from watchkeeper.modules.runbooks.lint import Problem
-from watchkeeper.modules.runbooks.model import How, Runbook, search
+from watchkeeper.modules.runbooks.model import Content, How, Runbook, Step, search
 from watchkeeper.modules.runbooks.permissions import APPROVE_RUNBOOKS, RUN_RUNBOOKS, VIEW_RUNBOOKS
 from watchkeeper.modules.runbooks.public import Linting, LiveMetrics, for_service
 from watchkeeper.modules.runbooks.rendering import html_of
@@ -172,25 +173,31 @@ async def _page(
 
     found = await db.ask(read)
     content = found["runbook"].content
-    procedures = [
-        (next((one.title for one in content.sections if one.anchor == anchor), anchor), anchor, steps)
-        for anchor, steps in content.procedures().items()
-        if any(one.how is not How.MANUAL for one in steps)
-    ]
-    # Whoever is in a hurry mostly wants the release before.
-    procedures.sort(key=lambda one: one[1] != _ROLLBACK)
+    # A long text takes a while, in which nobody else should wait.
+    html = await asyncio.to_thread(html_of, content)
     return render(
         request,
         "runbooks/runbook.html",
         status=refusal.status if refusal else 200,
         **found,
         refusal=refusal,
-        html=html_of(content),
+        html=html,
         values=await live.values(content.service, content.metrics),
-        procedures=procedures,
+        procedures=_procedures(content),
         overdue=is_overdue(found["runbook"], today),
         states=STATES,
         tabs=catalog.service_tabs(service, "Runbook") if service else None,
         may_run=who.may(RUN_RUNBOOKS),
         may_approve=who.may(APPROVE_RUNBOOKS),
     )
+
+
+def _procedures(content: Content) -> list[tuple[str, str, tuple[Step, ...]]]:
+    """Sections with steps that machines do: title, anchor and steps."""
+    found = [
+        (next((one.title for one in content.sections if one.anchor == anchor), anchor), anchor, steps)
+        for anchor, steps in content.procedures().items()
+        if any(one.how is not How.MANUAL for one in steps)
+    ]
+    # Whoever is in a hurry mostly wants the release before.
+    return sorted(found, key=lambda one: one[1] != _ROLLBACK)
