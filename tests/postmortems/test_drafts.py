@@ -11,6 +11,7 @@ from tests.postmortems.support import BY, Stage, actor
 from tests.slo.support import slo
 from watchkeeper.kernel.errors import PreconditionFailed
 from watchkeeper.modules.incidents.model import Role, Severity, Status
+from watchkeeper.modules.postmortems import store
 from watchkeeper.modules.postmortems.errors import PostmortemInvalid, PostmortemNotNeeded, StateRefused
 from watchkeeper.modules.postmortems.model import LONGEST_SECTION, Cause, Section, State
 from watchkeeper.modules.postmortems.public import postmortem_of
@@ -241,3 +242,12 @@ def test_a_line_of_the_timeline_is_added_pinned_and_hidden(stage: Stage) -> None
     assert hidden.hidden
     with pytest.raises(PostmortemInvalid):
         stage.do(lambda verbs: verbs.add_moment(one.id, stage.clock.now() + timedelta(days=1), "To come", **BY))
+
+
+def test_another_incident_of_the_service_is_a_detail(stage: Stage) -> None:
+    stage.incident(title="Payments are slow")
+    one = stage.postmortem(stage.incident(title="Checkout is down"))
+    moments = stage.ask(lambda session: store.moments_of(session, one.id))
+    opened = {each.text: each.first_class for each in moments if "opened" in each.text}
+    assert opened == {text: "Checkout is down" in text for text in opened}
+    assert set(opened.values()) == {True, False}

@@ -127,7 +127,7 @@ class Gatherer:
                 text=one_line(describe_fact(fact), 1_000),
                 kind=_kind(fact),
                 origin=f"fact:{fact.seq}",
-                first_class=fact.kind in _FIRST_CLASS,
+                first_class=fact.kind in _FIRST_CLASS and not _of_another(fact, found.id),
                 href=href if href is None or len(href) <= 500 else None,
             )
 
@@ -149,6 +149,11 @@ def _facts(session: Session, found: Incident, groups: Sequence[GroupState], now:
         around = read_facts(session, wanted, limit=MOST_FACTS, newest_first=False)
     by_seq = {one.seq: one for one in (*mine, *around) if not one.kind.startswith(_SAID_ELSEWHERE)}
     return [by_seq[seq] for seq in sorted(by_seq)]
+
+
+def _of_another(fact: Fact, incident: str) -> bool:
+    """Another incident of the same services is a detail of this one, and nothing for its public version."""
+    return fact.kind.startswith("incidents.") and fact.subject_id != incident
 
 
 def _groups(session: Session, found: Incident) -> list[GroupState]:
