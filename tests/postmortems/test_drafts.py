@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.incidents.support import ID
 from tests.postmortems.support import BY, Stage, actor
+from tests.runbooks.support import block, text_of
 from tests.slo.support import slo
 from watchkeeper.kernel.errors import PreconditionFailed
+from watchkeeper.kernel.ids import new_id
 from watchkeeper.modules.incidents.model import Role, Severity, Status
+from watchkeeper.modules.incidents.public import LinkKind
+from watchkeeper.modules.incidents.service import Incidents
 from watchkeeper.modules.postmortems import store
 from watchkeeper.modules.postmortems.errors import PostmortemInvalid, PostmortemNotNeeded, StateRefused
 from watchkeeper.modules.postmortems.model import LONGEST_SECTION, Cause, Section, State
 from watchkeeper.modules.postmortems.public import postmortem_of
 from watchkeeper.modules.postmortems.watching import OwedWatch
+from watchkeeper.modules.runbooks import store_runs
+from watchkeeper.modules.runbooks.model import State as RunState
+from watchkeeper.modules.runbooks.model import WaitsFor
+from watchkeeper.modules.runbooks.reading import content_of
+from watchkeeper.modules.runbooks.runs import Run, RunStep
 from watchkeeper.modules.slo.service import Slos
 
 
@@ -251,3 +260,44 @@ def test_another_incident_of_the_service_is_a_detail(stage: Stage) -> None:
     opened = {each.text: each.first_class for each in moments if "opened" in each.text}
     assert opened == {text: "Checkout is down" in text for text in opened}
     assert set(opened.values()) == {True, False}
+
+
+def test_a_runbook_that_was_only_rehearsed_did_not_help(stage: Stage) -> None:
+    made = stage.incidents.open("Checkout is down", services=("shop",), severity=Severity.SEV1)
+    for title, dry_run in (("The release before", False), ("A rehearsal", True)):
+        run = _run(title, stage.clock.now(), dry_run=dry_run)
+
+        def linked(verbs: Incidents, run: Run = run) -> None:
+            store_runs.add(verbs.session, run)
+            verbs.link(made.id, LinkKind.RUNBOOK_RUN, run.id, **BY)
+
+        stage.incidents.do(linked)
+    stage.incidents.do(lambda verbs: verbs.resolve(made.id, reason="over", **BY))
+    stage.hear()
+    helped = stage.text(stage.postmortem(), Section.HELPED)
+    assert "was run: The release before" in helped
+    assert "A rehearsal" not in helped
+
+
+def _run(title: str, at: datetime, *, dry_run: bool) -> Run:
+    (step,) = content_of("shop", text_of(block("echo a", "run=shell id=a confirm=none"))).steps
+    return Run(
+        id=new_id("run"),
+        runbook="shop",
+        title=title,
+        service="shop",
+        revision="0" * 64,
+        text="",
+        state=RunState.SUCCEEDED,
+        inputs={},
+        dry_run=dry_run,
+        about=None,
+        started_by="per_a",
+        source="test",
+        reason="",
+        undoes=None,
+        cancelled_by=None,
+        started_at=at,
+        finished_at=at,
+        steps=(RunStep(number=1, step=step, state=RunState.SUCCEEDED, waits_for=WaitsFor.RUNNER),),
+    )

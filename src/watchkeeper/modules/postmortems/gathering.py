@@ -17,6 +17,7 @@ from watchkeeper.modules.incidents.public import EntryKind, Incident, Link, Link
 from watchkeeper.modules.postmortems.drafting import Story, one_line, words_of
 from watchkeeper.modules.postmortems.errors import PostmortemInvalid
 from watchkeeper.modules.postmortems.model import BudgetSpent, Cause, Measures, Moment, MomentKind
+from watchkeeper.modules.runbooks import public as runbooks
 from watchkeeper.modules.slo import public as slo
 
 BEFORE, AFTER = timedelta(minutes=30), timedelta(minutes=10)
@@ -90,7 +91,7 @@ class Gatherer:
             moments=tuple(self._moments(session, found, groups, now)),
             budgets=tuple(self._budgets(session, found, now)),
             causes=causes,
-            helped=tuple(_helped(measures, linked)),
+            helped=tuple(_helped(session, measures, linked)),
         )
 
     def _moments(
@@ -191,12 +192,17 @@ def _role_names(session: Session, found: Incident) -> dict[str, str]:
     return {str(role): names[person] for role, person in found.roles.items() if person}
 
 
-def _helped(measures: Measures, linked: Sequence[Link]) -> Iterable[str]:
+def _helped(session: Session, measures: Measures, linked: Sequence[Link]) -> Iterable[str]:
     if measures.detected_by == "alert":
         yield f"An alert noticed it {words_of(measures.to_detect)} after the first symptom."
     for one in linked:
-        if one.kind is LinkKind.RUNBOOK_RUN:
+        if one.kind is LinkKind.RUNBOOK_RUN and not _was_dry(session, one.target):
             yield f"A runbook was at hand and was run: {one.label or one.target}"
+
+
+def _was_dry(session: Session, run_id: str) -> bool:
+    run = runbooks.run_of(session, run_id)
+    return run is not None and run.dry_run
 
 
 def _kind(fact: Fact) -> MomentKind:
