@@ -21,7 +21,12 @@ def connected(data: Any, database_url: Any, server: Any, token: Any) -> Iterator
 
 def ask(method: str, path: str, data: Any, database_url: Any, server: Any, token: Any, **request: Any) -> Any:
     """What the API answers to one request; `path` is below `/api/v1`. Raises CommandRefused for a refusal."""
+    import secrets
+
     from watchkeeper.app.local import result_of
 
+    if method == "POST":
+        # The key makes a retry of the client library harmless.
+        request["headers"] = {"Idempotency-Key": secrets.token_hex(16)}
     with connected(data, database_url, server, token) as client:
         return result_of(client.request(method, f"/api/v1{path}", **request))

@@ -210,13 +210,10 @@ def run(
 ) -> None:
     """Start a run of steps. Each waits until somebody confirms it: on its page, or with `runbook confirm RUN STEP`."""
     with refusals_end_the_command():
-        import secrets
-
         inputs = inputs_of(given)
         order = {"steps": step or None, "inputs": inputs, "dry_run": dry_run, "reason": reason}
-        headers = {"Idempotency-Key": secrets.token_hex(16)}
         path = f"/runbooks/{_in_path(name)}/runs"
-        found = ask("POST", path, data, database_url, server, token, json=order, headers=headers)
+        found = ask("POST", path, data, database_url, server, token, json=order)
         if as_json:
             print_json(found)
             return

@@ -200,10 +200,6 @@ def _show(
 ) -> None:
     with refusals_end_the_command():
         said: dict[str, Any] = {} if order is None else {"json": order}
-        if path.endswith("/undo"):
-            import secrets
-
-            said["headers"] = {"Idempotency-Key": secrets.token_hex(16)}
         found = ask(method, f"{_path(run)}{path}", data, database_url, server, token, **said)
         _tell(found, as_json=as_json)
 

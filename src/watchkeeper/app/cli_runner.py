@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import signal
 import socket
@@ -103,21 +102,16 @@ def _run(
 
 def _require_safe(url: str, *, plain_http: bool) -> None:
     """A token and what steps write go to this address: not in clear over somebody's network."""
+    from watchkeeper.modules.identity.oidc_model import is_this_machine
+
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
         raise CommandRefused("--url: an address such as https://ops.example.com was expected")
-    if parts.scheme == "http" and not plain_http and not _is_here(parts.hostname):
+    if parts.scheme == "http" and not plain_http and not is_this_machine(parts.hostname):
         raise CommandRefused(
             "--url: http:// would send this runner's token and what steps write in clear. Use https://, or say "
             "--plain-http where nobody else is on the way"
         )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _become(user: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.kernel.clock import rfc3339
 from watchkeeper.modules.status import store
-from watchkeeper.modules.status.model import Component, Maintenance, Review, Turn
+from watchkeeper.modules.status.model import Component, Maintenance, PublicIncident, Review, Turn
 from watchkeeper.modules.status.subscribers import Subscriber, SubscriberState, Way
 
 
@@ -80,30 +80,18 @@ def news_of_update(session: Session, links: Links, update_id: str, leave: str) -
         )
         if part
     )
-    data = {
-        "type": "incident",
-        "meta": {"unsubscribe": links.leave(leave)},
-        "page": _page(links),
-        "incident": {
-            "id": incident.id,
-            "name": incident.title,
-            "status": update.stage.value,
-            "started_at": rfc3339(incident.started_at),
-            "incident_updates": [
-                {
-                    "id": update.id,
-                    "status": update.stage.value,
-                    "body": update.body,
-                    "display_at": rfc3339(update.happened_at),
-                    "affected_components": [
-                        {"code": one, "name": names[one].title, "new_status": state.value}
-                        for one, state in update.components.items()
-                        if one in names
-                    ],
-                }
-            ],
-        },
+    shown = {
+        "id": update.id,
+        "status": update.stage.value,
+        "body": update.body,
+        "display_at": rfc3339(update.happened_at),
+        "affected_components": [
+            {"code": one, "name": names[one].title, "new_status": state.value}
+            for one, state in update.components.items()
+            if one in names
+        ],
     }
+    data = _of_incident(links, incident, update.stage.value, shown, leave)
     subject = _line(f"[{links.title}] {update.stage.value.capitalize()}: {incident.title}")
     return Letter(subject, text, data, links.leave(leave))
 
@@ -117,20 +105,9 @@ def news_of_withdrawal(session: Session, links: Links, update_id: str, leave: st
     whole = incident.published_at is None
     what = "What we told you" if whole else f"Our update of {update.happened_at:%Y-%m-%d %H:%M} UTC"
     said = f'{what} about "{incident.title}" was published by mistake and is withdrawn. Please disregard it.'
-    data = {
-        "type": "incident",
-        "meta": {"unsubscribe": links.leave(leave)},
-        "page": _page(links),
-        "incident": {
-            "id": incident.id,
-            "name": incident.title,
-            "status": "withdrawn" if whole or incident.stage is None else incident.stage.value,
-            "started_at": rfc3339(incident.started_at),
-            "incident_updates": [
-                {"id": update.id, "status": "withdrawn", "body": said, "display_at": rfc3339(update.happened_at)}
-            ],
-        },
-    }
+    shown = {"id": update.id, "status": "withdrawn", "body": said, "display_at": rfc3339(update.happened_at)}
+    status = "withdrawn" if whole or incident.stage is None else incident.stage.value
+    data = _of_incident(links, incident, status, shown, leave)
     subject = _line(f"[{links.title}] Withdrawn: {incident.title}")
     return Letter(subject, f"{said}\n\n{_foot(links, leave)}", data, links.leave(leave))
 
@@ -184,6 +161,23 @@ def news_of_maintenance(
 def words(state: str) -> str:
     """A state as people read it."""
     return str(state).replace("_", " ")
+
+
+def _of_incident(
+    links: Links, incident: PublicIncident, status: str, update: Mapping[str, Any], leave: str
+) -> dict[str, Any]:
+    return {
+        "type": "incident",
+        "meta": {"unsubscribe": links.leave(leave)},
+        "page": _page(links),
+        "incident": {
+            "id": incident.id,
+            "name": incident.title,
+            "status": status,
+            "started_at": rfc3339(incident.started_at),
+            "incident_updates": [update],
+        },
+    }
 
 
 def _titles(known: Sequence[Component], wanted: Sequence[str]) -> list[str]:
